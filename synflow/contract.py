@@ -1,0 +1,256 @@
+"""What a stage is: a plain callable from samples to outcomes, and all that it may ask for.
+
+A stage file imports only this module, `synflow.records`, `synflow.media` and `synflow.prompts`. It sees no clock,
+no path and no network; what it needs it asks of its `Context`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from synflow.asks import Answer, Ask, Embedder, Item, Picture, Refusal, Vector, Vlm
+from synflow.records import Facts, Measure, Sample
+
+__all__ = [
+    "Answer", "Ask", "Context", "CorpusStage", "Decision", "Drop", "Embedder", "Item", "Keep", "Media", "Outcome",
+    "Picture", "Prompt", "Refusal", "Row", "Scan", "Split", "Stage", "StageConfig", "Stills", "Vector", "Vlm",
+]  # fmt: skip
+
+
+class StageConfig(BaseModel):
+    """Base of the parameters of a stage: strict, frozen, every field documented with its unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The sample goes on, perhaps with more known about it."""
+
+    sample: Sample
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The sample ends here.
+
+    Attributes:
+        reason: one of the stage's ``reasons``.
+        detail: what was seen, in one deterministic line; for ``near-duplicate`` the clip that was kept.
+        measures: what the stage had measured, so that another threshold can be tried later.
+    """
+
+    reason: str
+    detail: str = ""
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The sample is replaced by one or more others (clips of one source)."""
+
+    samples: tuple[Sample, ...]
+
+
+Outcome = Keep | Drop | Split
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one decode of a whole source left for all stages of the pass.
+
+    Attributes:
+        times: float64, shape ``[n]``: seconds from the first picture, increasing.
+        luma: uint8, shape ``[n, h, w]``: brightness of each of those pictures, ``max(h, w) == 160``. A long or
+            fast source is thinned evenly so that ``n <= 9000``.
+        color: uint8, shape ``[m, h2, w2, 3]``: small RGB pictures (``max(h2, w2) == 64``) at ``color_times``.
+        frames: pictures decoded; ``errors``: packets that would not decode or pictures marked corrupt.
+        end: seconds at which the last picture ends.
+    """
+
+    times: npt.NDArray[np.float64]
+    luma: npt.NDArray[np.uint8]
+    color_times: npt.NDArray[np.float64]
+    color: npt.NDArray[np.uint8]
+    frames: int
+    errors: int
+    end: float
+
+    def within(self, start: float, end: float) -> Scan:
+        """Return the part with ``start <= time < end``; times stay those of the source."""
+        inside = (self.times >= start - 1e-6) & (self.times < end - 1e-6)
+        tinted = (self.color_times >= start - 1e-6) & (self.color_times < end - 1e-6)
+        return Scan(
+            times=self.times[inside],
+            luma=self.luma[inside],
+            color_times=self.color_times[tinted],
+            color=self.color[tinted],
+            frames=int(inside.sum()),
+            errors=self.errors,
+            end=min(end, self.end),
+        )
+
+
+@dataclass(frozen=True)
+class Stills:
+    """The pictures that stand for a clip: ``2 * media.frames`` of them, uniform over its span.
+
+    A clip with fewer pictures than that yields each of them once, so ``n`` may be smaller, never 0.
+
+    Attributes:
+        pictures: the JPEGs with their times, as they will be stored and as models see them.
+        rgb: uint8, shape ``[n, h, w, 3]``: the pixels that were encoded.
+        digest: `synflow.ids.digest_of_frames` of the JPEG digests.
+    """
+
+    pictures: tuple[Picture, ...]
+    rgb: npt.NDArray[np.uint8]
+    digest: str
+
+
+class Media(Protocol):
+    """Pictures of a sample's clip. One decode serves all calls of a pass.
+
+    Every method raises `synflow.errors.ClipFailure` (``unreadable``, ``no-video``, ``decode-timeout``,
+    ``decode-crash``, ``decode-memory``) where the source cannot be used; a stage lets it pass through.
+    """
+
+    def facts(self, sample: Sample) -> Facts:
+        """Return what probing the source tells; decodes nothing."""
+        ...
+
+    def scan(self, sample: Sample) -> Scan:
+        """Return the scan of the whole source; the first call decodes it."""
+        ...
+
+    def stills(self, sample: Sample) -> Stills:
+        """Return the pictures that stand for ``sample.clip``; in later passes the stored ones."""
+        ...
+
+
+class Prompt(Protocol):
+    """A prompt file: its text, its output schema and its digest."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def system(self) -> str: ...
+    @property
+    def schema(self) -> Mapping[str, Any]: ...
+    def render(self, **slots: object) -> str:
+        """Return the text with all its slots filled.
+
+        Raises:
+            KeyError: a slot is missing or unknown.
+        """
+        ...
+
+
+class Context(Protocol):
+    """All that a stage may ask for."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def media(self) -> Media: ...
+    @property
+    def vlm(self) -> Vlm: ...
+    @property
+    def embed(self) -> Embedder: ...
+    @property
+    def frames(self) -> int:
+        """Pictures that stand for a video in a pair (``media.frames``)."""
+        ...
+
+    def prompt(self, name: str) -> Prompt:
+        """Return the prompt ``name`` in its pinned version."""
+        ...
+
+    def rng(self, sample: Sample, *salt: object) -> random.Random:
+        """Return a generator seeded by the run's seed, the sample's ids and ``salt`` alone."""
+        ...
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """A callable from samples to outcomes: outcome ``i`` belongs to sample ``i``.
+
+    Attributes:
+        name: what a manifest calls it.
+        version: raised when the output changes for the same input.
+        Config: its parameters.
+        reasons: reason code -> what it means, for all that it may drop.
+        whole_shard: true where it wants all samples of a shard in one call (a stage that asks a model);
+            otherwise the chain walks record by record, so that decoded pictures stay few.
+        uses: which of ``media``, ``vlm``, ``embed`` it asks for.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    Config: ClassVar[type[StageConfig]]
+    reasons: ClassVar[Mapping[str, str]]
+    whole_shard: ClassVar[bool]
+    uses: ClassVar[frozenset[str]]
+
+    def __call__(self, samples: Sequence[Sample], ctx: Context) -> Sequence[Outcome]:
+        """Return one outcome for each sample, in order."""
+        ...
+
+
+Row = dict[str, Any]
+"""What a corpus stage keeps of one sample: JSON, small."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a corpus stage decided of one sample.
+
+    Attributes:
+        drop: why it is dropped; None to keep it.
+        note: JSON that ``apply`` may use.
+    """
+
+    drop: Drop | None = None
+    note: Any = None
+
+
+@runtime_checkable
+class CorpusStage(Protocol):
+    """A stage that needs all samples of the run: three pure functions. It ends a pass.
+
+    ``rows`` runs in the workers on each sample that survived the pass, ``settle`` once over all rows in the
+    order of the input, ``apply`` on each sample before the next pass. A class may be both a `Stage` and a
+    `CorpusStage`.
+
+    Attributes:
+        rank: order of settling among the corpus stages of one pass, lowest first. Rows of samples that an
+            earlier one drops are not shown to the later ones.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    Config: ClassVar[type[StageConfig]]
+    reasons: ClassVar[Mapping[str, str]]
+    rank: ClassVar[int]
+    uses: ClassVar[frozenset[str]]
+
+    def rows(self, samples: Sequence[Sample], ctx: Context) -> Sequence[Row | None]:
+        """Return one row for each sample; None where the stage has no say on it."""
+        ...
+
+    def settle(self, rows: Sequence[Row], seed: int) -> Sequence[Decision]:
+        """Return one decision for each row; ``rows`` holds no None."""
+        ...
+
+    def apply(self, sample: Sample, decision: Decision) -> Outcome:
+        """Return what becomes of a sample for which there is a decision."""
+        ...
