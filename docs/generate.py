@@ -1,0 +1,177 @@
+"""Writes docs/stages.md from the registered stages: parameters, units, reason codes.
+
+Run: ``python docs/generate.py`` (``--check`` only compares, and exits 1 where the page is stale).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from synflow.chain import ENGINE_REASONS, MEDIA_REASONS
+from synflow.registry import stage_classes
+
+PAGE = Path(__file__).resolve().parent / "stages.md"
+ORDER = (
+    "validate",
+    "shots",
+    "rectify",
+    "quality",
+    "dynamics",
+    "dedup",
+    "consistency",
+    "enrich",
+    "audit",
+    "expand",
+    "quota",
+)
+
+HEAD = """\
+# Stages
+
+<!-- Written by docs/generate.py from the code; edit the docstrings there. -->
+
+The built-in stages in the order in which a full pipeline names them. Any subset in this order is a legal manifest.
+A parameter that a manifest leaves out takes the default of its table. `synflow stages NAME` prints the same in the
+terminal, `synflow stages --schema` the JSON Schema of a whole manifest. To write one of your own, see
+[write-a-stage.md](write-a-stage.md).
+"""
+
+
+MEASURES: Mapping[str, str] = {
+    "validate.duration": "seconds, of the asked span where there is one",
+    "validate.short_side": "pixels of the shorter display side",
+    "validate.aspect": "display width over height",
+    "validate.frames": "pictures that the packets announce",
+    "validate.fps": "pictures per second, on average",
+    "shots.count": "shots of the source, within the asked span",
+    "shots.cuts": "cuts between them",
+    "shots.longest": "seconds of the longest piece that becomes a clip",
+    "rectify.captions": "captions that came with the clip",
+    "rectify.removed": "captions that a rule removed",
+    "rectify.repaired": "captions that were kept with a changed text",
+    "rectify.shared": "captions removed because several sources have them",
+    "quality.sharpness": "median over the stills: share of its height that a strong edge climbs within one pixel",
+    "quality.exposure": "median luma of the stills, 0 (black) to 1 (white)",
+    "quality.contrast": "median spread of luma (95th less 5th percentile), 0 to 1",
+    "quality.black": "share of the pictures that are nearly black, 0 to 1",
+    "quality.frozen": "longest stretch of identical pictures, as a share of the clip",
+    "quality.frozen_seconds": "the same in seconds",
+    "quality.moving": "share of the time in which pictures differ from the one before, 0 to 1",
+    "quality.blockiness": "steps across block borders over steps elsewhere; 1 is none",
+    "dynamics.residual": "motion beyond the camera's, picture widths per second",
+    "dynamics.changed": "share of the picture that changes over 1.5 s beyond the camera, median over time",
+    "dynamics.busy": "the same, 75th percentile over time",
+    "dynamics.camera": "what the camera does: still, pan, tilt, zoom, roll, shake or mixed",
+    "dynamics.camera_speed": "how fast it does it",
+    "dedup.phash": "perceptual hash of the clip over time, hexadecimal",
+    "consistency.score": "how well caption and pictures fit: cosine of their embeddings, -1 to 1",
+    "enrich.kept": "captions that the model wrote and that passed all checks",
+    "enrich.faults": "captions that did not",
+    "enrich.fault.*": "of those, how many for that fault",
+    "enrich.short_and_long": "whether one caption has fewer than 20 words and one more than 100",
+    "audit.supported": "claims that the measures support",
+    "audit.contradicted": "claims that they contradict",
+    "audit.unknown": "claims that nothing measured speaks to",
+    "audit.removed": "captions removed for a contradicted claim",
+    "expand.pairs": "pairs made of the clip",
+    "expand.refused": "composed texts that the model refused or that could not be used",
+}
+"""What the stages measure, with units; a test compares the names with those of a run."""
+
+
+def attributes_of(doc: str) -> dict[str, str]:
+    """Return what the ``Attributes:`` section of a docstring says of each name; ``a, b: text`` counts for both."""
+    section = re.search(r"^Attributes:\n((?:[ \t]+.*\n?|\n)+)", inspect.cleandoc(doc), re.MULTILINE)
+    if section is None:
+        return {}
+    said: dict[str, str] = {}
+    names: list[str] = []
+    for line in inspect.cleandoc(section[1]).splitlines():
+        start = re.match(r"([a-z_][\w, ]*?): (.*)", line)
+        if start and not line.startswith(" "):
+            names = [name.strip() for name in start[1].split(",")]
+            said.update(dict.fromkeys(names, start[2].strip()))
+        elif names and line.strip():
+            said.update({name: f"{said[name]} {line.strip()}" for name in names})
+    return said
+
+
+def first_paragraph(doc: str | None) -> str:
+    """Return the first paragraph of a docstring on one line."""
+    return " ".join(inspect.cleandoc(doc or "").split("\n\n")[0].split())
+
+
+def cell(text: str) -> str:
+    """Return ``text`` as it may stand in a cell of a table."""
+    return " ".join(text.replace("``", "`").split()).replace("|", "\\|")
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """Return a Markdown table."""
+    lines = [heads, ("---",) * len(heads), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines] + [""]
+
+
+def kind_of(stage: Any) -> str:
+    """Return how a stage looks at samples, in words."""
+    corpus = any("settle" in base.__dict__ for base in stage.__mro__)
+    sample = any("__call__" in base.__dict__ for base in stage.__mro__)
+    if corpus and sample:
+        return "sees each sample, and once the whole corpus"
+    return "sees the whole corpus" if corpus else "sees each sample by itself"
+
+
+def chapter(name: str, stage: Any) -> list[str]:
+    """Return the chapter on one stage, as lines."""
+    uses = ", ".join(f"`{one}`" for one in sorted(stage.uses))
+    facts = f"Version {stage.version}; {kind_of(stage)}" + (f"; asks for {uses}." if uses else ".")
+    lines = [f"## {name}", "", cell(first_paragraph(stage.__doc__)), "", facts, ""]
+    said = attributes_of(stage.Config.__doc__ or "")
+    rows = []
+    for field, info in stage.Config.model_fields.items():
+        default = json.dumps(info.get_default(call_default_factory=True), default=list, ensure_ascii=False)
+        # A parameter that is only spoken of in the words on another one is explained there.
+        elsewhere = next((f"see `{other}`" for other, words in said.items() if f"`{field}`" in words), "")
+        meaning = info.description or said.get(field, "") or elsewhere
+        rows.append((f"`{field}`", f"`{default}`", cell(meaning).rstrip(".")))
+    lines += table(("parameter", "default", "meaning"), rows) if rows else ["It has no parameters.", ""]
+    found = [(f"`{measure}`", meaning) for measure, meaning in MEASURES.items() if measure.split(".")[0] == name]
+    lines += table(("measure", "unit and meaning"), found) if found else []
+    return lines + reasons(stage.reasons)
+
+
+def reasons(codes: Mapping[str, str]) -> list[str]:
+    """Return the table of reason codes, or nothing where there are none."""
+    rows = [(f"`{code}`", cell(meaning)) for code, meaning in codes.items()]
+    return table(("reason", "a sample is dropped because"), rows) if rows else []
+
+
+def page() -> str:
+    """Return the whole page."""
+    classes = stage_classes()
+    ours = [name for name in ORDER if name in classes]
+    lines = [HEAD]
+    for name in ours:
+        lines += chapter(name, classes[name])
+    lines += ["## Reasons of the engine", "", "A drop for which no stage is to blame:", ""]
+    lines += reasons({**ENGINE_REASONS, **MEDIA_REASONS})
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> int:
+    """Write the page, or compare it."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,338 @@
+"""Turns a clip with captions into pairs of the seven tasks (stage 3 of V-SynFlow, arXiv 2510.27571).
+
+Five tasks follow from what is there. The two composed ones (ti2v, tv2v) need a text that only works together with
+its picture or clip; a model writes it, shown the reference first and then the target. All texts of a shard are asked
+for in one call, and a refused or unusable answer means that the pair is not made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, cast
+
+from pydantic import Field, model_validator
+
+from synflow.contract import Answer, Ask, Context, Drop, Keep, Outcome, Refusal, StageConfig
+from synflow.errors import ClipFailure
+from synflow.ids import digest_of_frames
+from synflow.pairs import (
+    INSTRUCTIONS,
+    clip_video,
+    domain_of,
+    image_digest,
+    image_of,
+    pair_id,
+    shown,
+    text_side,
+)  # fmt: skip
+from synflow.pairs.draw import (
+    Album,
+    Bounds,
+    caption_about,
+    draw_captions,
+    draw_couples,
+    draw_frame_captions,
+    draw_segment,
+    fitting_captions,
+    is_black,
+)  # fmt: skip
+from synflow.records import (
+    TASKS,
+    Caption,
+    Frame,
+    Image,
+    ModelUse,
+    Pair,
+    Provenance,
+    Sample,
+    Side,
+    Style,
+    Task,
+    Video,
+)  # fmt: skip
+
+
+class _Kind(NamedTuple):
+    """How a composed task is asked for: the prompt, the slot that says what to write, and its values."""
+
+    prompt: str
+    slot: str
+    kinds: tuple[str, ...]
+
+
+COMPOSED: Mapping[Task, _Kind] = {
+    "ti2v": _Kind(
+        "composed-image", "strategy", ("identity-action", "identity-scene", "identity-negative", "relational")
+    ),
+    "tv2v": _Kind("composed-video", "relation", ("continuation", "viewpoint", "condition", "variation")),
+}
+SCORES = ("consistency.score", "quality.sharpness")
+"""Measures of the clip that are kept as scores of its pairs."""
+
+
+class ExpandConfig(StageConfig):
+    """Parameters of `Expand`; the paper gives the tasks and the bounds of segments, the counts are ours."""
+
+    tasks: tuple[Task, ...] = Field(TASKS, description="which tasks to make pairs of")
+    t2v_per_clip: int = Field(1, ge=0, description="captions drawn for t2v; the paper draws one")
+    t2t_per_clip: int = Field(1, ge=0, description="t2t pairs among the captions that t2v left")
+    t2i_per_clip: int = Field(1, ge=0, description="frame captions drawn for t2i")
+    weights: dict[Style, float] = Field(
+        {"raw": 1.0, "summary": 1.0, "dense": 1.0, "abstract": 1.0, "keywords": 1.0, "partial": 1.0},
+        description="how often a style is drawn for t2v, relative to the others; 0 or absent: never used",
+    )
+    segment_min: float = Field(2.0, gt=0, description="shortest segment, seconds; paper: 2")
+    segment_max: float = Field(10.0, gt=0, description="longest segment, seconds; paper: 10")
+    segment_share: float = Field(0.6, gt=0, lt=1, description="largest part of its clip that a segment covers; ours")
+    min_clip: float = Field(4.0, ge=0, description="clips shorter than this (seconds) are not cut into segments; ours")
+    composed_words: int = Field(50, ge=5, description="longest text of ti2v, words; paper: 50")
+    relation_words: tuple[int, int] = Field((5, 15), description="shortest and longest text of tv2v, words; paper")
+    max_tokens: int = Field(256, ge=16, description="longest answer, tokens")
+    temperature: float = Field(0.7, ge=0, description="sampling temperature of composed texts")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ExpandConfig:
+        """Refuse bounds that no segment or text can meet."""
+        if self.segment_min > self.segment_max:
+            raise ValueError("segment_min must not exceed segment_max")
+        if self.relation_words[0] > self.relation_words[1]:
+            raise ValueError("relation_words must be (shortest, longest)")
+        if any(w < 0 for w in self.weights.values()):
+            raise ValueError("weights must not be negative")
+        return self
+
+    @property
+    def bounds(self) -> Bounds:
+        """Which segments may be drawn."""
+        return Bounds(self.segment_min, self.segment_max, self.segment_share, self.min_clip)
+
+
+@dataclass(frozen=True)
+class _Composition:
+    """A composed pair that waits for its text."""
+
+    album: int
+    task: Task
+    reference: Image | Video
+    target: Video
+    relation: str
+    ask: Ask
+
+
+class Expand:
+    """Makes pairs of all seven tasks of each clip."""
+
+    name: ClassVar[str] = "expand"
+    version: ClassVar[int] = 1
+    Config: ClassVar[type[StageConfig]] = ExpandConfig
+    reasons: ClassVar[Mapping[str, str]] = {}
+    whole_shard: ClassVar[bool] = True
+    uses: ClassVar[frozenset[str]] = frozenset({"media", "vlm"})
+
+    def __init__(self, config: ExpandConfig) -> None:
+        self.config = config
+
+    def __call__(self, samples: Sequence[Sample], ctx: Context) -> Sequence[Outcome]:
+        """Return each sample with its pairs; only one whose pictures cannot be had is dropped."""
+        failed: dict[int, ClipFailure] = {}
+        albums = []
+        for i, sample in enumerate(samples):
+            try:
+                albums.append(_album(sample, ctx))
+            except ClipFailure as failure:
+                # Caught here, so that the clips beside it keep each other as siblings.
+                failed[i] = failure
+                albums.append(Album(sample, (), ()))
+        for album in albums:
+            if album.whole(ctx.frames):
+                self._direct(album, ctx)
+        drafts = self._compositions(albums, ctx)
+        answers = ctx.vlm.answer([d.ask for d in drafts]) if drafts else ()
+        for draft, answer in zip(drafts, answers, strict=True):
+            pair = self._composed(albums[draft.album].sample, draft, answer)
+            if pair is None:
+                albums[draft.album].refused += 1
+            else:
+                albums[draft.album].pairs.append(pair)
+        return [
+            Drop(failed[i].reason, failed[i].detail, sample.measures) if i in failed else Keep(_finished(album))
+            for i, (sample, album) in enumerate(zip(samples, albums, strict=True))
+        ]
+
+    def _direct(self, album: Album, ctx: Context) -> None:
+        """Add the pairs that need no model: t2v, t2t, t2i, i2v, v2v."""
+        cfg, sample = self.config, album.sample
+        whole = clip_video(sample, ctx.frames)
+        goal = Side(video=whole)
+        captions = fitting_captions(sample, whole.digest, cfg.weights)
+        drawn = draw_captions(ctx.rng(sample, "expand", "t2v"), captions, cfg.weights, cfg.t2v_per_clip)
+        made: list[tuple[Task, Side, Side, tuple[Caption, ...]]] = [
+            ("t2v", text_side(c.text, c.style, whole.digest), goal, (c,)) for c in drawn
+        ]
+        left = [c for c in captions if c not in drawn]
+        for one, other in draw_couples(ctx.rng(sample, "expand", "t2t"), left, drawn, cfg.t2t_per_clip):
+            query, target = (text_side(c.text, c.style, whole.digest) for c in (one, other))
+            made.append(("t2t", query, target, (one, other)))
+        for caption in draw_frame_captions(album, ctx.rng(sample, "expand", "t2i"), cfg.t2i_per_clip):
+            picture = image_of(sample, cast(int, caption.frame))
+            query = text_side(caption.text, "frame", image_digest(picture.frame))
+            made.append(("t2i", query, Side(image=picture), (caption,)))
+        key = album.key_frame(ctx.frames)
+        if key is not None:
+            made.append(("i2v", Side(image=image_of(sample, key)), goal, ()))
+        segment = draw_segment(album, ctx.rng(sample, "expand", "v2v"), ctx.frames, self.config.bounds)
+        if segment is not None:
+            made.append(("v2v", Side(video=segment), goal, ()))
+        album.pairs.extend(_pair(sample, *parts) for parts in made if parts[0] in cfg.tasks)
+
+    def _compositions(self, albums: Sequence[Album], ctx: Context) -> list[_Composition]:
+        """Return what composed pairs can be made of the shard, each with the question to the model."""
+        drafts = []
+        for i, album in enumerate(albums):
+            for task in (t for t in COMPOSED if t in self.config.tasks and album.pictures):
+                draft = self._composition(i, albums, task, ctx)
+                if draft is not None:
+                    drafts.append(draft)
+        return drafts
+
+    def _composition(self, place: int, albums: Sequence[Album], task: Task, ctx: Context) -> _Composition | None:
+        """Draw reference and target of one composed pair: a sibling clip where there is one, else a later segment."""
+        own, n = albums[place], ctx.frames
+        rng = ctx.rng(own.sample, "expand", task)
+        siblings = own.siblings(albums, n)
+        # One take shows its scene from one place: another view needs another clip.
+        relation = rng.choice([k for k in COMPOSED[task].kinds if siblings or k != "viewpoint"])
+        if relation == "continuation":
+            siblings = own.siblings(albums, n, later=True)
+        goal = rng.choice(siblings) if siblings else own
+        # Within one clip the reference lies wholly before the target; a sibling leaves the whole clip to choose from.
+        border = 1.0 if siblings else 0.5
+        reference: Image | Video | None
+        if task == "ti2v":
+            index = own.picture(rng, border)
+            reference = None if index is None else image_of(own.sample, index)
+        else:
+            reference = draw_segment(own, rng, n, self.config.bounds, end=border)
+        if siblings:
+            target: Video | None = clip_video(goal.sample, n)
+        else:
+            target = draw_segment(own, rng, n, self.config.bounds, begin=border)
+        if reference is None or target is None or set(shown(reference)) & set(shown(target)):
+            return None
+        ask = self._ask(own, goal, task, relation, reference, target, rng.getrandbits(31), ctx)
+        return _Composition(place, task, reference, target, relation, ask)
+
+    def _ask(
+        self,
+        own: Album,
+        goal: Album,
+        task: Task,
+        relation: str,
+        reference: Image | Video,
+        target: Video,
+        seed: int,
+        ctx: Context,
+    ) -> Ask:
+        """Return the question that the text of a composed pair answers; pictures of the reference come first."""
+        kind = COMPOSED[task]
+        prompt = ctx.prompt(kind.prompt)
+        slots = {kind.slot: relation, "caption": caption_about(goal.sample)}
+        frames = (reference.frame,) if isinstance(reference, Image) else reference.frames
+        first = [own.pictures[f.index] for f in frames]
+        second = [goal.pictures[f.index] for f in target.frames]
+        return Ask(
+            prompt=prompt.name,
+            prompt_digest=prompt.digest,
+            text=prompt.render(**slots),
+            schema=prompt.schema,
+            pictures=(*first, *second),
+            system=prompt.system,
+            slots=slots,
+            facts={**goal.sample.facts, "reference": len(first), "target": len(second)},
+            affinity=target.clip_id,
+            seed=seed,
+            max_tokens=self.config.max_tokens,
+            temperature=self.config.temperature,
+        )
+
+    def _composed(self, sample: Sample, draft: _Composition, answer: Answer | Refusal) -> Pair | None:
+        """Return the pair that an answer completes; None where the answer cannot be used."""
+        if isinstance(answer, Refusal) or tuple(answer.bound) != draft.ask.bound or not isinstance(answer.value, dict):
+            return None
+        kind = COMPOSED[draft.task]
+        text, relation = answer.value.get("query"), answer.value.get(kind.slot, draft.relation)
+        least, most = (3, self.config.composed_words) if draft.task == "ti2v" else self.config.relation_words
+        if not isinstance(text, str) or not least <= len(text.split()) <= most or relation not in kind.kinds:
+            return None
+        side = text_side(" ".join(text.split()), "composed", digest_of_frames(draft.ask.bound))
+        reference = {"image" if isinstance(draft.reference, Image) else "video": draft.reference}
+        use = ModelUse(
+            model=answer.model,
+            revision=answer.revision,
+            prompt=draft.ask.prompt,
+            prompt_digest=draft.ask.prompt_digest,
+            request=answer.request,
+            seed=draft.ask.seed,
+        )
+        query, target = side.model_copy(update=reference), Side(video=draft.target)
+        return _pair(sample, draft.task, query, target, relation=str(relation), use=use)
+
+
+def _album(sample: Sample, ctx: Context) -> Album:
+    """Fetch the pictures of a sample; without a clip there are none."""
+    if sample.clip is None:
+        return Album(sample, (), ())
+    stills = ctx.media.stills(sample)
+    if not sample.frames:
+        # In a manifest without a corpus stage the pictures are known, but not stored yet.
+        height, width = stills.rgb.shape[1:3]
+        frames = tuple(
+            Frame(index=i, time=p.time, width=width, height=height, digest=p.digest, bytes=len(p.jpeg))
+            for i, p in enumerate(stills.pictures)
+        )
+        sample = sample.having(frames=frames, frames_digest=stills.digest)
+    if tuple(f.digest for f in sample.frames) != tuple(p.digest for p in stills.pictures):
+        raise ValueError(f"the pictures of {sample.record_id} are not those that its record names")
+    return Album(sample, stills.pictures, tuple(is_black(picture) for picture in stills.rgb))
+
+
+def _pair(
+    sample: Sample,
+    task: Task,
+    query: Side,
+    target: Side,
+    captions: tuple[Caption, ...] = (),
+    relation: str = "",
+    use: ModelUse | None = None,
+) -> Pair:
+    """Return one pair; the steps of its provenance are filled in by the engine at the end of the pass."""
+    style: Style | None = query.text.style if query.text else None
+    emphasis = captions[0].emphasis if captions else None
+    measured = {name: sample.measures[name] for name in SCORES if name in sample.measures}
+    uses = [u for u in (*(c.use for c in captions), use) if u is not None]
+    return Pair(
+        id=pair_id(task, query, target),
+        task=task,
+        query=query,
+        target=target,
+        instruction=INSTRUCTIONS[task],
+        domain=domain_of(task, style, emphasis),
+        style=style,
+        emphasis=emphasis,
+        relation=relation,
+        record_id=sample.record_id,
+        source_id=sample.source.digest or (sample.clip.facts.digest if sample.clip else ""),
+        source_uri=sample.source.uri,
+        licence=sample.source.licence,
+        scores={k: round(float(v), 6) for k, v in measured.items() if isinstance(v, (int, float))},
+        provenance=Provenance(models=tuple(uses)),
+    )
+
+
+def _finished(album: Album) -> Sample:
+    """Return the sample with its pairs, no content twice, and what was counted."""
+    pairs = {p.id: p for p in album.pairs}
+    order = {task: place for place, task in enumerate(TASKS)}
+    chosen = tuple(sorted(pairs.values(), key=lambda p: (order[p.task], p.id)))
+    return album.sample.having(pairs=chosen, measures={"expand.pairs": len(chosen), "expand.refused": album.refused})

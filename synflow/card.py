@@ -1,0 +1,73 @@
+"""The dataset card: ``README.md`` of a run, with the counts of that run and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from synflow.manifest import Manifest
+from synflow.registry import stage_class
+
+TASK_WORDS = {
+    "t2v": "text to video",
+    "t2i": "text to image",
+    "i2v": "image to video",
+    "t2t": "text to text",
+    "ti2v": "text and image to video",
+    "v2v": "video segment to video",
+    "tv2v": "text and video segment to video",
+}
+
+
+def dataset_card(manifest: Manifest, value: Mapping[str, Any]) -> str:
+    """Return the card of a finished run.
+
+    Args:
+        manifest: of the run.
+        value: what ``dataset.json`` says.
+    """
+    records, clips, pairs = value["records"], value["clips"], value["pairs"]
+    lines = [
+        f"# {manifest.name}",
+        "",
+        f"{sum(pairs.values()):,} retrieval pairs from {records['kept']:,} of {records['inputs']:,} input records "
+        f"({clips['kept']:,} clips kept, {clips['dropped']:,} dropped). Seed {manifest.seed}.",
+        "",
+        "## Pairs",
+        "",
+        "| task | what | pairs | shards | bytes |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for task, number in pairs.items():
+        own = [shard for shard in value["shards"] if shard["task"] == task]
+        size = sum(shard["bytes"] for shard in own)
+        lines.append(f"| {task} | {TASK_WORDS[task]} | {number:,} | {len(own)} | {size:,} |")
+    if not pairs:
+        lines.append("| - | this run makes no pairs | 0 | 0 | 0 |")
+    lines += ["", "## Dropped", "", "| stage | reason | clips or records | meaning |", "|---|---|---:|---|"]
+    classes = {entry.name: stage_class(entry.name) for entry in manifest.stages}
+    for name, number in value["drops"].items():
+        stage, reason = name.split("/", 1)
+        meaning = getattr(classes.get(stage), "reasons", {}).get(reason, "")
+        lines.append(f"| {stage} | {reason} | {number:,} | {meaning} |")
+    lines += [
+        "",
+        "## Made with",
+        "",
+        *(f"- stage `{entry.name}`" for entry in manifest.stages),
+        f"- describing model: `{manifest.models.vlm.use}`, embedder: `{manifest.models.embed.use}`",
+        "",
+        "## Read it",
+        "",
+        "```python",
+        "import webdataset as wds",
+        "",
+        'for pair in wds.WebDataset("shards/t2v/t2v-000000.tar", shardshuffle=False):',
+        '    print(pair["__key__"], pair["query.txt"].decode(), len(pair["target.0.jpg"]))',
+        "```",
+        "",
+        "Every shard, its bytes and its sha256 stand in `dataset.json`; `synflow verify` checks them. The licence and",
+        "the source of each pair stand in `index/pairs.parquet` and in the `.json` member of the pair.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,263 @@
+"""The command line: parse, call, print, exit code. Each command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from typer.main import get_command
+
+from synflow import __version__
+from synflow.console import clean
+from synflow.errors import SynflowError
+
+Job: TypeAlias = Callable[[], int]
+"""What a command line asks for: parsed, not yet begun, so that its failures are told here and not by typer."""
+
+SIGPIPE_CODE = 128 + signal.SIGPIPE
+
+app = typer.Typer(
+    name="synflow",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Turn raw web videos with weak captions into verified training pairs for video retrieval.",
+    epilog="Begin with: synflow run manifests/demo.yaml",
+)
+
+RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the manifest; may be repeated."),
+]
+ManifestFile = Annotated[Path, typer.Argument(metavar="MANIFEST", help="YAML file that says what to make of what.")]
+Seed = Annotated[int, typer.Option(min=0, help="Another seed draws others.")]
+
+
+@app.callback(invoke_without_command=True)
+def synflow(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> Job:
+    """Hold the options of all commands."""
+    if ctx.invoked_subcommand is None:
+        print(f"synflow {__version__}" if version else ctx.get_help())
+    return _nothing
+
+
+def _nothing() -> int:
+    return 0
+
+
+@app.command()
+def run(
+    manifest: ManifestFile,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder, instead of the manifest's.")] = None,
+    sets: Sets = None,
+) -> Job:
+    """Make the dataset of a manifest; continue it where it was left."""
+    from synflow.commands.run import run_manifest
+
+    return partial(run_manifest, manifest, out, sets or ())
+
+
+@app.command()
+def resume(
+    folder: RunFolder,
+    failed: Annotated[bool, typer.Option("--failed", help="Only the shards that failed.")] = False,
+) -> Job:
+    """Continue a run that was interrupted or has failed shards."""
+    from synflow.commands.run import resume_run
+
+    return partial(resume_run, folder, failed_only=failed)
+
+
+@app.command()
+def plan(manifest: ManifestFile, sets: Sets = None, as_json: AsJson = False) -> Job:
+    """Check a manifest and estimate what it takes and gives."""
+    from synflow.commands.plan import show_plan
+
+    return partial(show_plan, manifest, sets or (), as_json=as_json)
+
+
+@app.command()
+def status(
+    folder: RunFolder,
+    watch: Annotated[bool, typer.Option("--watch", help="Redraw until the run is complete.")] = False,
+    as_json: AsJson = False,
+) -> Job:
+    """Show how far a run is, and what failed."""
+    from synflow.commands.status import status as show
+
+    return partial(show, folder, watch=watch, as_json=as_json)
+
+
+@app.command()
+def inspect(
+    folder: RunFolder,
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Only pairs of t2v, t2i, i2v, t2t, ti2v, v2v, tv2v.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many pairs to show.")] = None,
+    seed: Seed = 0,
+    pair: Annotated[str | None, typer.Option(metavar="ID", help="One pair and all it came from.")] = None,
+    as_json: AsJson = False,
+) -> Job:
+    """Look at pairs and their frames, and at what was dropped and why."""
+    from synflow.commands.inspect import inspect_run
+
+    return partial(inspect_run, folder, task=task, sample=sample, seed=seed, pair=pair, as_json=as_json)
+
+
+@app.command()
+def verify(folder: RunFolder, as_json: AsJson = False) -> Job:
+    """Hash everything again and compare it with the receipts."""
+    from synflow.commands.verify import verify_run
+
+    return partial(verify_run, folder, as_json=as_json)
+
+
+@app.command()
+def stages(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One stage in full.", show_default=False)] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="JSON Schema of the manifest, or of the stage.")] = False,
+    as_json: AsJson = False,
+) -> Job:
+    """List the stages, their parameters and their reasons to drop."""
+    from synflow.commands.stages import show_stages
+
+    return partial(show_stages, name, schema=schema, as_json=as_json)
+
+
+@app.command()
+def world(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the clips go.")],
+    clips: Annotated[int, typer.Option(metavar="N", min=1, help="How many clips.")] = 60,
+    seed: Seed = 0,
+    defects: Annotated[
+        float, typer.Option(metavar="F", min=0, max=1, help="Share of clips with a known defect.")
+    ] = 0.0,
+) -> Job:
+    """Render a miniature world: clips whose truth is known."""
+    from synflow.commands.world import render_world
+
+    return partial(render_world, folder, clips=clips, seed=seed, defects=defects)
+
+
+@app.command()
+def doctor(
+    manifest: Annotated[
+        Path | None, typer.Argument(metavar="[MANIFEST]", help="Also try the models it names.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> Job:
+    """Tell what this machine has and lacks for synflow."""
+    from synflow.commands.doctor import show_doctor
+
+    return partial(show_doctor, manifest, as_json=as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; return its exit code. Failures are told here, in two lines."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    _end_on_sigterm()
+    try:
+        code = _parsed([one for one in given if one != "--debug"])()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); there is nobody left to tell.
+        _silence(sys.stdout, sys.stderr)
+        return SIGPIPE_CODE
+    except KeyboardInterrupt:
+        return _tell(130, "interrupted", "type the command again", debug=debug)
+    except SynflowError as error:
+        return _tell(error.exit_code, error.cause, error.remedy, debug=debug)
+    except typer.TyperException as error:
+        return _tell(2, *_misuse(error), debug=debug)
+    except Exception as error:  # noqa: BLE001  the one place that turns a bug into a line
+        if isinstance(error, OSError) and (known := _disk(error)):
+            return _tell(*known, debug=debug)
+        log = _log_of(given)
+        remedy = (
+            f"this is a bug: run it again with --debug and report the traceback{f'; {log} tells more' if log else ''}"
+        )
+        return _tell(1, f"{type(error).__name__}: {error}", remedy, debug=debug)
+    return code
+
+
+def _parsed(arguments: list[str]) -> Job:
+    job: Any = get_command(app).main(args=arguments, prog_name="synflow", standalone_mode=False)
+    # Where typer itself answers (--help) it gives an exit code.
+    return job if callable(job) else partial(int, job or 0)
+
+
+def _tell(code: int, cause: str, remedy: str, *, debug: bool) -> int:
+    """Write the two lines of a failure, and its traceback where asked for."""
+    if debug and sys.exc_info()[0] is not None:
+        traceback.print_exc()
+    lines = [f"error: {clean(cause, 2000)}"] + ([f"remedy: {clean(remedy, 2000)}"] if remedy else [])
+    try:
+        print("\n".join(lines), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _silence(sys.stderr)
+    return code
+
+
+def _misuse(error: typer.TyperException) -> tuple[str, str]:
+    """Return cause and remedy of a command line that does not parse."""
+    ctx: typer.Context | None = getattr(error, "ctx", None)
+    command = ctx.command_path if ctx else "synflow"
+    message = error.format_message().rstrip(".")
+    return f"{message[:1].lower()}{message[1:]}", f"`{command} --help` shows what it takes"
+
+
+def _disk(error: OSError) -> tuple[int, str, str] | None:
+    """Return exit code, cause and remedy of a disk that is full or may not be written; None for anything else."""
+    name = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return 3, f"no space left for{name or ' the output'}", "free space on that disk, then `synflow resume` the run"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return 2, f"cannot use{name or ' a file'}: {error.strerror}", "choose a folder that you may read and write"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return 3, "too many open files", "raise the limit (`ulimit -n 65536`), then `synflow resume` the run"
+    return None
+
+
+def _log_of(arguments: Sequence[str]) -> str:
+    """Return the log of the run that a command line names, if there is one."""
+    found = (Path(one) / "log.jsonl" for one in arguments if not one.startswith("-"))
+    return next((str(path) for path in found if path.is_file()), "")
+
+
+def _end_on_sigterm() -> None:
+    """Treat SIGTERM as Ctrl-C: what is done is kept and the line how to go on is printed."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        signal.signal(signal.SIGTERM, stop)
+    except ValueError:
+        # Only the main thread may say so; whoever calls `main` from another one ends it himself.
+        return
+
+
+def _silence(*streams: Any) -> None:
+    """Point closed streams at nothing, so that Python does not complain when it flushes them at its end."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nothing, stream.fileno())
+    os.close(nothing)

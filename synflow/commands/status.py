@@ -1,0 +1,127 @@
+"""``synflow status``: how far a run is, from its receipts alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synflow.commands.output import existing_folder, write_json
+from synflow.commands.run import show_failures, show_next
+from synflow.console import clean, count_of, duration_of, listed, people
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from synflow.store.survey import PassState, RunState
+
+EVERY = 1.0
+"""Seconds between two looks of ``--watch``."""
+
+LOCKS = Path("/proc/locks")
+"""Where the kernel lists who holds which lock."""
+
+
+def driver_of(folder: Path, locks: Path = LOCKS) -> int | None:
+    """Return the process that drives a run on this machine; None where none is seen.
+
+    The kernel's list is read, the lock is not touched: to try it would refuse a driver that starts just then.
+    """
+    try:
+        held = (folder / "lock").stat()
+        lines = locks.read_text().splitlines()
+    except OSError:
+        return None
+    place = f"{os.major(held.st_dev):02x}:{os.minor(held.st_dev):02x}:{held.st_ino}"
+    for line in lines:
+        fields = line.split()
+        if len(fields) > 5 and fields[1] == "FLOCK" and place in fields:
+            return int(fields[4])
+    return None
+
+
+def status(folder: Path, *, watch: bool, as_json: bool) -> int:
+    """Show how far a run is; return 0 where it is complete and 3 where it is not."""
+    from synflow.store.survey import survey
+
+    existing_folder(folder)
+    state = survey(folder)
+    if as_json:
+        while watch and not state.complete:
+            time.sleep(EVERY)
+            state = survey(folder)
+        write_json({**as_dict(state), "driver": driver_of(folder)})
+        return 0 if state.complete else 3
+    console = people()
+    if watch and not state.complete:
+        state = _watch(folder, state)
+    else:
+        console.print(state_view(state))
+    show_failures(console, state)
+    show_next(console, state, driven=not state.complete and driver_of(folder) is not None)
+    return 0 if state.complete else 3
+
+
+def _watch(folder: Path, state: RunState) -> RunState:
+    """Redraw until the run is complete or the user has seen enough."""
+    from rich.live import Live
+
+    from synflow.store.survey import survey
+
+    with Live(state_view(state), console=people(), auto_refresh=False) as live:
+        try:
+            while not state.complete:
+                time.sleep(EVERY)
+                state = survey(folder)
+                live.update(state_view(state), refresh=True)
+        except KeyboardInterrupt:
+            return state
+    return state
+
+
+def as_dict(state: RunState) -> dict[str, Any]:
+    """Return a state as JSON."""
+    value = dataclasses.asdict(state)
+    value["root"] = str(state.root)
+    return value
+
+
+def state_view(state: RunState) -> Group:
+    """Return a line for each pass, and the sums."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    driver = None if state.complete else driver_of(state.root)
+    what = ("complete", "green") if state.complete else ("not complete", "yellow")
+    if driver is not None:
+        what = (f"running (process {driver})", "cyan")
+    head = Text.assemble((clean(state.name), "bold"), "  ", what, (f"  {clean(str(state.root))}", "dim"))
+    table = Table.grid(padding=(0, 2))
+    for one in state.passes:
+        bar = ProgressBar(total=max(one.total, 1), completed=one.done, width=24)
+        count = Text(f"{one.done:,}/{count_of(one.total, 'shard')}" if one.total else "", justify="right")
+        table.add_row(Text(one.name), bar, count, Text(_note(one), style="red" if one.failed else "dim"))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row(Text("pairs", style="dim"), f"{sum(state.pairs.values()):,}", Text(listed(state.pairs), style="dim"))
+    largest = dict(sorted(state.drops.items(), key=lambda item: -item[1]))
+    reasons = {clean(name.rpartition("/")[2], 60): number for name, number in largest.items()}
+    facts.add_row(Text("dropped", style="dim"), f"{sum(state.drops.values()):,}", Text(listed(reasons, 4), style="dim"))
+    if state.clips_per_second:
+        facts.add_row(Text("rate", style="dim"), f"{state.clips_per_second:.1f}", Text("clips/s", style="dim"))
+    if state.seconds_left is not None and not state.complete:
+        facts.add_row(Text("left", style="dim"), duration_of(state.seconds_left), "")
+    return Group(head, Text(""), table, Text(""), facts)
+
+
+def _note(one: PassState) -> str:
+    if not one.done and not one.failed:
+        return "waits"
+    parts = [f"{len(one.failed)} failed"] if one.failed else []
+    inputs = one.counts.get("inputs", 0)
+    if inputs and one.seconds > 0:
+        parts.append(f"{inputs / one.seconds:.1f} clips/s of work")
+    return " · ".join(parts)

@@ -1,0 +1,60 @@
+"""Where the sources of a shard are; a URL is fetched when it is first needed, and kept until its record is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from synflow.ids import digest
+from synflow.records import Location
+from synflow.sources.http import fetch
+
+
+class Downloads(Mapping[str, Location]):
+    """Record id -> location of a local file.
+
+    Args:
+        locations: as the plan has them.
+        folder: where downloads are kept.
+        max_bytes: of one video; more is refused.
+        timeout: seconds for one video.
+        allow_private: whether addresses of this machine or its networks may be asked.
+
+    Getting an item raises `synflow.errors.ClipFailure` (``unreachable``) where a URL gives no file.
+    """
+
+    def __init__(
+        self, locations: Mapping[str, Location], folder: Path, *, max_bytes: int, timeout: float, allow_private: bool
+    ) -> None:
+        self._locations, self._folder = locations, folder
+        self._max_bytes, self._timeout, self._allow_private = max_bytes, timeout, allow_private
+
+    def __getitem__(self, record_id: str) -> Location:
+        location = self._locations[record_id]
+        if not location.url:
+            return location
+        target = self._target(location)
+        if not target.exists():
+            fetch(
+                location.url,
+                target,
+                max_bytes=self._max_bytes,
+                timeout=self._timeout,
+                allow_private=self._allow_private,
+            )
+        return Location(path=str(target))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._locations)
+
+    def __len__(self) -> int:
+        return len(self._locations)
+
+    def forget(self, record_id: str) -> None:
+        """Remove what was fetched for a record."""
+        location = self._locations.get(record_id)
+        if location is not None and location.url:
+            self._target(location).unlink(missing_ok=True)
+
+    def _target(self, location: Location) -> Path:
+        return self._folder / f"source-{digest(location.url.encode())[:16]}"

@@ -1,0 +1,111 @@
+"""Actors under Ray, one unit in flight each; the only module of the pipeline that imports ray.
+
+Ray retries nothing here (it would run a unit again without a word): a dead actor is a result, and a fresh one takes
+its place.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+
+from synflow.errors import ServiceDown
+from synflow.executors.contract import Result, Unit
+from synflow.executors.worker import Worker
+
+
+class _Actor:
+    """A worker process."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._worker = Worker(spec)
+
+    def work(self, unit: Unit) -> dict[str, Any]:
+        """Do one unit."""
+        return self._worker.work(unit)
+
+
+class RayExecutor:
+    """A pool of actors, each with one CPU.
+
+    Args:
+        spec: what a worker is built from.
+        address: ``local`` starts Ray on this machine; else the address of a cluster that shares the run directory.
+        cpus: workers; None takes all CPUs that Ray has.
+
+    Raises:
+        ServiceDown: Ray cannot be reached or started.
+    """
+
+    def __init__(self, spec: dict[str, Any], address: str = "local", cpus: int | None = None) -> None:
+        self._spec = spec
+        self._own = not ray.is_initialized()
+        if self._own:
+            self._connect(address, cpus)
+        self.slots = max(1, cpus or int(ray.cluster_resources().get("CPU", 1)))
+        self._make = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
+        self._idle: list[Any] = []
+        self._flight: dict[Any, tuple[Unit, Any]] = {}
+
+    def _connect(self, address: str, cpus: int | None) -> None:
+        local = address == "local"
+        options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if local else {}
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        except (ConnectionError, RayError, RuntimeError, ValueError, OSError) as error:
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ServiceDown(
+                f"Ray cannot be reached at {address!r}: {first}",
+                "start the cluster or correct executor.address; `--set executor.use=serial` runs without Ray",
+            ) from error
+
+    def submit(self, unit: Unit) -> None:
+        """Begin a unit on an idle or a fresh actor."""
+        actor = self._idle.pop() if self._idle else self._make.remote(self._spec)
+        self._flight[actor.work.remote(unit)] = (unit, actor)
+
+    def wait(self, timeout: float) -> Result | None:
+        """Return a unit that ended within ``timeout`` seconds."""
+        ready, _ = ray.wait(list(self._flight), num_returns=1, timeout=timeout) if self._flight else ([], [])
+        if not ready:
+            return None
+        unit, actor = self._flight.pop(ready[0])
+        try:
+            value = ray.get(ready[0], timeout=60)
+        except RayTaskError as error:
+            self._idle.append(actor)
+            return _failure(unit, error)
+        except (RayActorError, GetTimeoutError) as error:
+            ray.kill(actor)
+            return Result(unit, "died", cause=str(error).strip().splitlines()[0])
+        self._idle.append(actor)
+        return Result(unit, "done", value)
+
+    def close(self) -> None:
+        """End all actors, and Ray if this executor started it."""
+        for actor in (*self._idle, *(actor for _, actor in self._flight.values())):
+            ray.kill(actor)
+        self._idle.clear()
+        self._flight.clear()
+        if self._own:
+            ray.shutdown()
+
+
+def _failure(unit: Unit, error: RayTaskError) -> Result:
+    inner = error.cause if isinstance(error.cause, BaseException) else error
+    text = str(error) or "".join(traceback.format_exception(error))
+    return Result(
+        unit,
+        "failed",
+        error=inner,
+        cause=f"{type(inner).__name__}: {str(inner).splitlines()[0] if str(inner) else ''}",
+        traceback=text,
+    )

@@ -1,0 +1,271 @@
+"""A unit of a sample pass: load a shard, apply what was settled, walk the stages, leave objects and a receipt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from synflow.chain import Bound, Ledger, Live, WorkContext, apply_decisions, rows_of, walk
+from synflow.contract import Decision, Drop, Media, Row
+from synflow.durable import Attempt
+from synflow.errors import ClipFailure
+from synflow.executors.clips import ClipStore
+from synflow.executors.downloads import Downloads
+from synflow.executors.frames import FrameStore
+from synflow.ids import canonical, make_id
+from synflow.media.session import MediaSession
+from synflow.records import Caption, Clip, InputRecord, Location, Pair, Sample, Source, Step
+from synflow.store.layout import RunLayout
+from synflow.store.lines import read_lines, seal_encoded, seal_lines
+from synflow.store.pack import size_of
+from synflow.store.receipts import ObjectRef, Receipt, publish_receipt
+from synflow.store.rows import clip_row, drop_row
+
+if TYPE_CHECKING:
+    from synflow.executors.worker import Worker
+
+ENGINE = Bound(None, Step(stage="engine", version=1, config=""))
+DUPLICATES = "validate"
+"""Repeated records are found by the plan; the account names the stage that a user looks for them under."""
+
+
+class SampleWork:
+    """One attempt at one shard of a sample pass.
+
+    Args:
+        worker: whose stages, models and decoder are used.
+        unit: ``pass`` (a `synflow.plan.PassPlan` as JSON), ``shard``, ``inputs``; ``records`` in the first pass, else
+            ``previous`` (objects of the pass before), ``settled`` (names of its corpus stages) and ``decisions``;
+            ``cuts``: whether the spans of pairs are stored as mp4, and then ``sources``: the records again;
+            ``skip``: places of inputs that kill workers; ``only``: places to try, leaving nothing.
+    """
+
+    def __init__(self, worker: Worker, unit: Mapping[str, Any]) -> None:
+        self.worker = worker
+        self.unit = unit
+        self.layout: RunLayout = worker.layout
+        self.plan = unit["pass"]
+        self.ledger = Ledger()
+        self.stages = [worker.bound(name) for name in self.plan["stages"]]
+        self.corpus = [worker.bound(name) for name in self.plan["corpus"]]
+        self.rows: dict[str, dict[str, Row]] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Do the work; return the receipt as JSON with seconds, calls and tokens."""
+        began = time.monotonic()
+        vlm = self.worker.vlm(self.plan["name"], self.unit["shard"])
+        media = self.worker.spec["media"]
+        with Attempt(self.layout.staging) as attempt:
+            self.frames = FrameStore(self.layout, attempt if self.plan["stores_frames"] else None)
+            self.downloads = Downloads(self._locations(), attempt.folder, **self.worker.spec["download"])
+            self.session = MediaSession(
+                self.downloads, self.worker.sandbox, stills=2 * media["frames"], short_side=media["short_side"],
+                jpeg_quality=media["jpeg_quality"], stored=self.frames.read,
+            )  # fmt: skip
+            self.ctx = WorkContext(
+                seed=self.worker.spec["seed"], media=self.session, vlm=vlm, embed=self.worker.embed,
+                frames=media["frames"], versions=self.worker.spec["prompts"],
+            )  # fmt: skip
+            self.clips = ClipStore(self.layout, attempt, self.session.clip) if self.unit["cuts"] else None
+            left = walk(self.stages, self._groups(), self.ctx, self.ledger, self._leave)
+            if any(bound.stage.whole_shard for bound in self.stages):
+                left = self._note_rows(left)
+            receipt = None if "only" in self.unit else self._commit(attempt, left)
+        return {
+            "receipt": receipt.model_dump(mode="json") if receipt else None,
+            "seconds": round(time.monotonic() - began, 3),
+            "usage": asdict(vlm.usage),
+        }
+
+    def _locations(self) -> dict[str, Location]:
+        return {
+            record["record_id"]: Location.model_validate(record["location"])
+            for record in self.unit.get("records", self.unit.get("sources", ()))
+            if not record["fault"] and not record["duplicate_of"]
+        }
+
+    def _chosen(self, place: int) -> bool:
+        return "only" not in self.unit or place in self.unit["only"]
+
+    def _groups(self) -> list[list[Live]]:
+        """Return the samples that walk, by input record; inputs that cannot walk are dropped."""
+        if "records" in self.unit:
+            return self._first_groups()
+        groups: dict[str, list[Live]] = {}
+        corpus = {name: self.worker.bound(name) for name in self.unit["settled"]}
+        for place, (sample, decisions) in enumerate(self._stored()):
+            if not self._chosen(place):
+                continue
+            self.ledger.enter(1)
+            if place in self.unit["skip"]:
+                self._drop(Live(sample), "kills-worker", "the worker died on it, alone and again")
+                continue
+            lives = apply_decisions(corpus, decisions, Live(sample), self.ledger)
+            groups.setdefault(sample.record_id, []).extend(lives)
+        return [group for group in groups.values() if group]
+
+    def _first_groups(self) -> list[list[Live]]:
+        groups = []
+        for place, value in enumerate(self.unit["records"]):
+            if not self._chosen(place):
+                continue
+            record = InputRecord.model_validate(value)
+            live = Live(sample_of(record))
+            self.ledger.enter(1)
+            if record.fault:
+                self._drop(live, "bad-record", f"{record.list_name} line {record.line}: {record.fault}")
+            elif record.duplicate_of:
+                self._drop(live, "duplicate-record", f"repeats {record.duplicate_of}", DUPLICATES)
+            elif place in self.unit["skip"]:
+                self._drop(live, "kills-worker", "the worker died on it, alone and again")
+            else:
+                groups.append([live])
+        return groups
+
+    def _drop(self, live: Live, reason: str, detail: str, stage: str = "engine") -> None:
+        self.ledger.drop(live, stage, Drop(reason, detail, live.sample.measures))
+
+    def _stored(self) -> list[tuple[Sample, list[tuple[str, Decision]]]]:
+        previous = {kind: ObjectRef.model_validate(ref) for kind, ref in self.unit["previous"].items()}
+        pairs: dict[str, list[Pair]] = {}
+        for value in read_lines(self.layout, previous.get("pairs")):
+            pairs.setdefault(value["key"], []).append(Pair.model_validate(value["pair"]))
+        found = []
+        for value in read_lines(self.layout, previous["samples"]):
+            sample = Sample.model_validate(value)
+            if sample.key in pairs:
+                sample = sample.having(pairs=tuple(pairs[sample.key]))
+            decisions = [(name, decoded(decision)) for name, decision in self.unit["decisions"].get(sample.key, ())]
+            found.append((sample, decisions))
+        return found
+
+    def _leave(self, lives: list[Live]) -> list[Live]:
+        """End a record's own walk: give it clips and stored frames, note its rows, forget its pictures."""
+        left = []
+        for live in lives:
+            try:
+                sample = with_clip(live.sample, self.session)
+                if self.plan["stores_frames"]:
+                    sample = self.frames.keep(sample, self.session.stills(sample))
+            except ClipFailure as failure:
+                self._drop(live, failure.reason, failure.detail)
+                continue
+            left.append(Live(sample, live.made))
+        if not any(bound.stage.whole_shard for bound in self.stages):
+            left = self._note_rows(left)
+        for live in lives:
+            self.session.release(live.sample.record_id)
+            self.downloads.forget(live.sample.record_id)
+        return left
+
+    def _note_rows(self, lives: list[Live]) -> list[Live]:
+        """Ask the corpus stages for their rows; a clip whose pictures fail now is dropped like any other."""
+        if not self.corpus or not lives:
+            return lives
+        try:
+            rows = rows_of(self.corpus, [live.sample for live in lives], self.ctx)
+        except ClipFailure as failure:
+            if len(lives) > 1:
+                return [left for live in lives for left in self._note_rows([live])]
+            self._drop(lives[0], failure.reason, failure.detail)
+            return []
+        for live, row in zip(lives, rows, strict=True):
+            self.rows[live.sample.key] = row
+        return lives
+
+    def _commit(self, attempt: Attempt, left: Sequence[Live]) -> Receipt:
+        """Seal the objects of the shard and publish its receipt; the first receipt stands."""
+        objects: dict[str, ObjectRef] = {}
+        frames = self.frames.seal()
+        if frames is not None:
+            objects["frames"] = frames
+        samples = [live.sample for live in left]
+        if self.clips is not None:
+            samples = [self.clips.keep(sample) for sample in samples]
+            objects["spans"] = self.clips.seal()
+        samples = [self._finished(sample, frames.name if frames else "") for sample in samples]
+        objects["samples"] = seal_lines(
+            self.layout, attempt, "samples", (s.having(pairs=()).model_dump(mode="json") for s in samples)
+        )
+        objects["drops"] = seal_lines(self.layout, attempt, "drops", map(drop_row, self.ledger.dropped))
+        objects["clips"] = seal_lines(self.layout, attempt, "clips", map(clip_row, samples))
+        if self.corpus:
+            rows = ({"key": s.key, "rows": self.rows.get(s.key, {})} for s in samples)
+            objects["rows"] = seal_lines(self.layout, attempt, "rows", rows)
+        if any(sample.pairs for sample in samples):
+            objects["pairs"], objects["briefs"] = self._seal_pairs(attempt, samples)
+        receipt = Receipt(
+            pass_name=self.plan["name"],
+            shard=self.unit["shard"],
+            inputs=self.unit["inputs"],
+            counts=self.ledger.counts(left),
+            drops=self.ledger.reasons(),
+            pairs=count_pairs(samples),
+            objects=objects,
+        )
+        return publish_receipt(self.layout, receipt, attempt)
+
+    def _finished(self, sample: Sample, frames_object: str) -> Sample:
+        """Give pairs what only the engine knows: steps, clip, and the object that holds the frames."""
+        if sample.frames_object == FrameStore.OPEN:
+            sample = sample.having(frames_object=frames_object)
+        if not sample.pairs:
+            return sample
+        pairs = [self.frames.finish_pair(pair, sample) for pair in sample.pairs]
+        if self.clips is not None:
+            pairs = [self.clips.finish_pair(pair) for pair in pairs]
+        return sample.having(pairs=tuple(pairs))
+
+    def _seal_pairs(self, attempt: Attempt, samples: Sequence[Sample]) -> tuple[ObjectRef, ObjectRef]:
+        """Write the pairs, and a brief of each: its size in a tar, id, task, and where its line stands."""
+        lines: list[bytes] = []
+        briefs: list[list[Any]] = []
+        offset = 0
+        for sample in samples:
+            for pair in sample.pairs:
+                lines.append(canonical({"key": sample.key, "pair": pair.model_dump(mode="json")}))
+                briefs.append([size_of(pair), pair.id, pair.task, offset, len(lines[-1])])
+                offset += len(lines[-1]) + 1
+        pairs = seal_encoded(self.layout, attempt, "pairs", lines)
+        return pairs, seal_lines(self.layout, attempt, "briefs", briefs)
+
+
+def sample_of(record: InputRecord) -> Sample:
+    """Return the sample that an input record begins as."""
+    source = Source(
+        record_id=record.record_id, uri=record.uri, licence=record.licence, attribution=record.attribution,
+        dataset=record.dataset, line=record.line,
+    )  # fmt: skip
+    captions = tuple(Caption(text=text) for text in record.captions)
+    return Sample(source=source, start=record.start, end=record.end, captions=captions)
+
+
+def with_clip(sample: Sample, media: Media) -> Sample:
+    """Return ``sample`` with a clip of its whole span where no stage made one."""
+    if sample.clip is not None:
+        return sample
+    facts = media.facts(sample)
+    start = sample.start or 0.0
+    end = min(sample.end or facts.duration, facts.duration)
+    clip = Clip(
+        id=make_id("clip", facts.digest, round(start, 3), round(end, 3), "whole"), start=start, end=end, facts=facts
+    )
+    source = sample.source.model_copy(update={"digest": facts.digest})
+    return sample.having(clip=clip, source=source)
+
+
+def decoded(value: Mapping[str, Any]) -> Decision:
+    """Return a decision from its JSON."""
+    drop = value.get("drop")
+    return Decision(drop=Drop(**drop) if drop else None, note=value.get("note"))
+
+
+def count_pairs(samples: Sequence[Sample]) -> dict[str, int]:
+    """Return the number of pairs by task."""
+    found: dict[str, int] = {}
+    for sample in samples:
+        for pair in sample.pairs:
+            found[pair.task] = found.get(pair.task, 0) + 1
+    return dict(sorted(found.items()))

@@ -1,0 +1,86 @@
+"""What does the work of a unit: it holds one decoder child and the models, and is built from JSON alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from synflow.asks import Embedder, Vlm
+from synflow.chain import Bound
+from synflow.durable import append_lines
+from synflow.executors.packing import work_pack
+from synflow.executors.samples import SampleWork
+from synflow.ids import digest_of
+from synflow.media.sandbox import Sandbox
+from synflow.models.contract import open_embedder, open_vlm
+from synflow.models.journal import Journalled
+from synflow.records import Step
+from synflow.registry import build
+from synflow.store.layout import RunLayout
+
+
+class Worker:
+    """Works on units, one at a time.
+
+    Args:
+        spec: ``root`` of the run, ``seed``, ``stages`` (name -> config), ``models``, ``media``, ``prompts``.
+    """
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        # A worker is one process on one CPU; OpenCV would otherwise start a thread for each that it sees.
+        cv2.setNumThreads(1)
+        self.spec = spec
+        self.layout = RunLayout(Path(spec["root"]))
+        self._stages: dict[str, Bound] = {}
+        self._sandbox: Sandbox | None = None
+        self._vlm: Vlm | None = None
+        self._embed: Embedder | None = None
+
+    def bound(self, name: str) -> Bound:
+        """Return the stage ``name`` with its step."""
+        if name not in self._stages:
+            config = self.spec["stages"][name]
+            stage = build(name, config)
+            step = Step(stage=name, version=stage.version, config=digest_of(config))
+            self._stages[name] = Bound(stage, step)
+        return self._stages[name]
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The decoder child, kept for the worker's life."""
+        if self._sandbox is None:
+            media = self.spec["media"]
+            self._sandbox = Sandbox(decoder=media["decoder"], deadline=media["deadline"], memory=media["memory"])
+        return self._sandbox
+
+    def vlm(self, pass_name: str, shard: str) -> Journalled:
+        """Return the model that sees and writes, with the journal of one shard."""
+        if self._vlm is None:
+            self._vlm = open_vlm(self.spec["models"]["vlm"])
+        return Journalled(self._vlm, self.layout.journal(pass_name, shard), append_lines)
+
+    @property
+    def embed(self) -> Embedder:
+        """The embedder, kept for the worker's life."""
+        if self._embed is None:
+            self._embed = open_embedder(self.spec["models"]["embed"])
+        return self._embed
+
+    def work(self, unit: Mapping[str, Any]) -> dict[str, Any]:
+        """Do one unit; return its receipt and what it cost.
+
+        Raises:
+            SynflowError: with cause and remedy. Any other exception is a bug of a stage or of synflow.
+        """
+        if unit["kind"] == "pack":
+            return work_pack(self.layout, unit)
+        return SampleWork(self, unit).run()
+
+    def close(self) -> None:
+        """End the decoder child."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+            self._sandbox = None

@@ -1,0 +1,1 @@
+"""Looking at a finished run: counts, sample pairs, where a pair comes from, what another threshold would keep."""

@@ -1,0 +1,113 @@
+"""How a pair came to be, as a chain: source, clip, stages, model answers, audit, and the place in a shard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from synflow.console import duration_of, number_of, size_of
+from synflow.inspect.index import DOMAINS, RunIndex
+from synflow.inspect.sampler import Stored
+
+
+@dataclass(frozen=True)
+class Link:
+    """One link of the chain: what it is, its name, and what is known of it, in order."""
+
+    kind: str
+    title: str
+    facts: dict[str, str]
+
+
+SHORT = 12
+"""Characters of a digest that people are shown; ``--json`` gives all of them."""
+
+
+def chain(index: RunIndex, pair: Stored) -> list[Link]:
+    """Return the chain of a pair, from the source to its place in the dataset."""
+    steps = pair.record.get("provenance", {})
+    return [
+        _source(pair),
+        *_clips(index, pair),
+        *(_stage(step) for step in steps.get("steps", ())),
+        *(_model(use) for use in steps.get("models", ())),
+        *_audit(pair),
+        _pair(pair),
+        _place(pair),
+    ]
+
+
+def _source(pair: Stored) -> Link:
+    row = pair.row
+    facts = {"licence": row["licence"], "record": row["record_id"], "source id": row["source_id"]}
+    return Link("source", row["source_uri"], _known(facts))
+
+
+def _clips(index: RunIndex, pair: Stored) -> list[Link]:
+    target, query = pair.row["clip_id"], pair.row["query_clip_id"]
+    named = {"clip": target} if query in ("", target) else {"query clip": query, "target clip": target}
+    wanted = sorted({clip for clip in named.values() if clip})
+    rows = {row["clip_id"]: row for row in index.rows("clips", "clip_id", wanted)}
+    links = []
+    for kind, clip in named.items():
+        row = rows.get(clip)
+        if row is None:
+            continue
+        facts = {
+            "span": f"{row['start']:.2f}-{row['end']:.2f} s ({duration_of(row['end'] - row['start'])})",
+            "picture": f"{row['width']}x{row['height']} at {row['fps']:.2f} fps, {row['codec']}",
+            "measures": " · ".join(f"{name} {_measure(value)}" for name, value in sorted(row["measures"].items())),
+        }
+        links.append(Link(kind, clip, _known(facts)))
+    return links
+
+
+def _stage(step: dict[str, Any]) -> Link:
+    facts = {"version": str(step.get("version", "")), "config": str(step.get("config", ""))[:SHORT]}
+    return Link("stage", str(step.get("stage", "")), _known(facts))
+
+
+def _model(use: dict[str, Any]) -> Link:
+    facts = {
+        "revision": str(use.get("revision", "")),
+        "prompt": f"{use.get('prompt', '')} ({str(use.get('prompt_digest', ''))[:SHORT]})" if use.get("prompt") else "",
+        "request": str(use.get("request", ""))[:SHORT],
+        "seed": str(use.get("seed", "")),
+    }
+    return Link("model", str(use.get("model", "")), _known(facts))
+
+
+def _audit(pair: Stored) -> list[Link]:
+    """Return what the audit found, where the record tells it: as verdicts, or as scores of its own."""
+    facts = {name: _measure(value) for name, value in pair.row["scores"].items() if name.startswith("audit.")}
+    verdicts = pair.record.get("verdicts")
+    if isinstance(verdicts, dict):
+        facts.update({str(claim): str(verdict) for claim, verdict in verdicts.items()})
+    return [Link("audit", "", facts)] if facts else []
+
+
+def _pair(pair: Stored) -> Link:
+    row = pair.row
+    facts = {
+        "domain": DOMAINS.get(row["domain"], row["domain"]),
+        "style": row["style"] or "",
+        "emphasis": row["emphasis"] or "",
+        "relation": str(pair.record.get("relation", "")),
+        "scores": " · ".join(f"{name} {_measure(value)}" for name, value in sorted(row["scores"].items())),
+    }
+    return Link("pair", f"{row['task']} {row['id']}", _known(facts))
+
+
+def _place(pair: Stored) -> Link:
+    row = pair.row
+    return Link(
+        "shard", str(row["shard"]), {"key": row["key"], "bytes": f"{size_of(row['bytes'])} at {row['offset']:,}"}
+    )
+
+
+def _measure(value: object) -> str:
+    return number_of(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def _known(facts: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in facts.items() if value}

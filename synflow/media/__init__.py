@@ -1,0 +1,1 @@
+"""Pictures of videos: probing, sandboxed decoding, and pure functions that measure arrays."""

@@ -1,0 +1,120 @@
+"""Names of colours, and how much of a picture each of them covers.
+
+Pure perception on arrays: no decoding. The stages measure with it, and so do the models of
+`synflow.models.signals`; it is the one place where both look.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+COLORS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
+"""The eleven basic colour terms of English (Berlin and Kay)."""
+
+NEUTRAL = frozenset({"black", "white", "grey"})
+WARM = frozenset({"red", "orange", "yellow", "brown", "pink"})
+COOL = frozenset({"green", "blue", "purple"})
+
+UNNAMED = -1
+"""Index of a pixel whose colour has no plain name (skin, beige, teal, olive): better silent than wrong."""
+
+SIDE = 96
+"""Pictures are reduced to this many pixels on the longer side before their colours are named."""
+
+Rgb = npt.NDArray[np.uint8]
+
+
+def reduced(rgb: Rgb, side: int = SIDE) -> Rgb:
+    """Return ``rgb`` (uint8 ``[h, w, 3]``) with its longer side at most ``side`` pixels, by area averaging."""
+    height, width = rgb.shape[:2]
+    longest = max(height, width)
+    if longest <= side:
+        return rgb
+    size = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
+    small: Rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
+def color_map(rgb: Rgb) -> npt.NDArray[np.int8]:
+    """Return the index into `COLORS` of every pixel (int8 ``[h, w]``), or `UNNAMED`.
+
+    Borders between names are left unnamed where people disagree, so that a share that is reported is a safe one.
+
+    Args:
+        rgb: uint8, shape ``[h, w, 3]``; not reduced here.
+    """
+    hsv = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2HSV)
+    hue = hsv[..., 0].astype(np.float32) * 2.0  # OpenCV halves degrees to fit a byte
+    saturation = hsv[..., 1].astype(np.float32) / 255.0
+    value = hsv[..., 2].astype(np.float32) / 255.0
+    chroma = saturation * value
+
+    neutral = (saturation < 0.09) | (chroma < 0.055)
+    tinted = (saturation >= 0.22) & (chroma >= 0.08) & (value >= 0.22)
+    vivid = tinted & (saturation >= 0.5) & (value >= 0.35)
+    named = np.full(hue.shape, UNNAMED, dtype=np.int8)
+
+    def name(color: str, where: npt.NDArray[np.bool_]) -> None:
+        named[where] = COLORS.index(color)
+
+    name("grey", neutral & (value >= 0.27) & (value < 0.82))
+    name("white", (saturation < 0.08) & (value >= 0.84))
+    name("green", tinted & (hue >= 68) & (hue < 162) & (saturation >= 0.25))
+    name("green", tinted & (hue >= 54) & (hue < 68) & (value < 0.8) & (saturation >= 0.3))
+    name("yellow", vivid & (hue >= 42) & (hue < 68) & (value >= 0.7))
+    name("blue", tinted & (hue >= 188) & (hue < 254) & (chroma >= 0.12) & (saturation >= 0.28) & (value >= 0.28))
+    name("purple", tinted & (hue >= 262) & (hue < 306) & (saturation >= 0.25))
+    name("pink", tinted & (hue >= 306) & (hue < 346) & (value >= 0.5))
+    name("pink", tinted & ((hue >= 340) | (hue < 4)) & (value >= 0.75) & (saturation < 0.6))
+    name("brown", tinted & (hue >= 8) & (hue < 44) & (value < 0.62) & (saturation >= 0.3))
+    name("orange", vivid & (hue >= 14) & (hue < 42) & (value >= 0.72) & (saturation >= 0.62))
+    name("red", vivid & ((hue >= 350) | (hue < 10)) & (saturation >= 0.6))
+    name("black", (value < 0.2) | (neutral & (value < 0.24)))
+    return named
+
+
+def shares_of(named: npt.NDArray[np.int8]) -> dict[str, float]:
+    """Return for every colour of `COLORS` the share of ``named`` (a colour map or a part of it) that has it."""
+    flat = named.reshape(-1)
+    counts = np.bincount(flat[flat >= 0], minlength=len(COLORS))
+    size = max(1, flat.size)
+    return {color: round(float(counts[index]) / size, 6) for index, color in enumerate(COLORS)}
+
+
+def color_shares(rgb: Rgb) -> dict[str, float]:
+    """Return the share of ``rgb`` (uint8 ``[h, w, 3]``) that each colour of `COLORS` covers, in that order.
+
+    The shares sum to at most 1: colours without a plain name belong to none.
+    """
+    return shares_of(color_map(reduced(rgb)))
+
+
+def is_colorless(rgb: Rgb) -> bool:
+    """Tell whether ``rgb`` is a black-and-white picture; a grey thing filmed in colour keeps a slight tint."""
+    small = reduced(rgb).astype(np.int16)
+    spread = small.max(axis=2) - small.min(axis=2)
+    return bool((spread > 10).mean() < 0.005 and spread.mean() < 1.5)
+
+
+def possible_shares(rgb: Rgb) -> dict[str, float]:
+    """Return the share of ``rgb`` that could be called by each tinted colour in the widest meaning of its name.
+
+    A colour whose share is nearly 0 here is certainly not in the picture; one with a large share may still not be.
+    The shares overlap, and the neutral colours and brown are not among them.
+    """
+    small = reduced(rgb, 256)
+    hsv = cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2HSV)
+    hue, value = hsv[..., 0].astype(np.int16) * 2, hsv[..., 2].astype(np.int16)
+    chroma = small.max(axis=2).astype(np.int16) - small.min(axis=2)
+    tinted = (chroma >= 14) & (value >= 24)
+    spans = {
+        "red": (330, 24), "orange": (0, 56), "yellow": (28, 84), "green": (48, 190), "blue": (160, 276),
+        "purple": (230, 350), "pink": (270, 30),
+    }  # fmt: skip
+    found = {}
+    for color, (first, last) in spans.items():
+        inside = (hue >= first) & (hue <= last) if first < last else (hue >= first) | (hue <= last)
+        found[color] = round(float((inside & tinted).mean()), 6)
+    return found

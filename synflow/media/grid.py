@@ -1,0 +1,105 @@
+"""Which pictures of a source are kept: pure functions of its picture times, so that every way leads to the same.
+
+Stills are chosen from a grid that follows from the picture times alone. Whether a still is then found among the
+pictures that a scan kept, or decoded by seeking, it is the very same picture with the very same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+EDGE = 1e-6
+"""Tolerance at the ends of a span, in seconds: times are rounded to microseconds."""
+
+STILL_STEP = 0.125
+"""Seconds between the pictures that a scan keeps for stills, before thinning."""
+
+STILL_COUNT = 512
+STILL_BYTES = 256 << 20
+"""Most pictures, and most bytes of them, that a scan keeps for stills."""
+
+COLOR_STEP = 0.25
+"""Seconds between colour thumbnails, before thinning."""
+
+COLOR_COUNT = 600
+"""Most colour thumbnails of a scan."""
+
+LUMA_COUNT = 9000
+"""Most brightness pictures of a scan."""
+
+Times = npt.NDArray[np.float64]
+
+
+def every(times: Times, step: float, limit: int) -> list[int]:
+    """Return the places of the pictures nearest to the multiples of ``step`` seconds, at most ``limit`` of them.
+
+    Where that gives more than ``limit`` pictures, the step is doubled until it does not.
+    """
+    limit = max(1, limit)
+    while True:
+        marks = np.arange(0.0, float(times[-1]) + step / 2, step) if len(times) else np.zeros(0)
+        if len(marks) <= 4 * len(times) + 4:
+            found = np.unique(nearest(times, marks))
+            if len(found) <= limit:
+                return [int(place) for place in found]
+        step *= 2
+
+
+def nearest(times: Times, marks: Times) -> npt.NDArray[np.intp]:
+    """Return for each of ``marks`` the place of the picture nearest to it; of two, the earlier."""
+    right = np.clip(np.searchsorted(times, marks), 0, len(times) - 1)
+    left = np.maximum(right - 1, 0)
+    return np.where(marks - times[left] <= times[right] - marks, left, right)
+
+
+def still_grid(times: Times, picture_bytes: int) -> list[int]:
+    """Return the places of the pictures that a scan keeps for stills."""
+    return every(times, STILL_STEP, min(STILL_COUNT, STILL_BYTES // max(1, picture_bytes)))
+
+
+def color_grid(times: Times) -> list[int]:
+    """Return the places of the pictures of which a scan makes thumbnails."""
+    return every(times, COLOR_STEP, COLOR_COUNT)
+
+
+def luma_stride(count: int) -> int:
+    """Return ``k`` where a scan keeps the brightness of every ``k``-th of ``count`` pictures."""
+    return max(1, -(-count // LUMA_COUNT))
+
+
+def inside(times: Times, places: Sequence[int], start: float, end: float) -> list[int]:
+    """Return those of ``places`` whose picture begins in ``[start, end)``."""
+    return [place for place in places if start - EDGE <= times[place] < end - EDGE]
+
+
+def candidates(times: Times, grid: Sequence[int], start: float, end: float, count: int) -> list[int]:
+    """Return the places that ``count`` stills of ``[start, end)`` are chosen from.
+
+    They are those of the grid; where it holds too few for so short a span, all pictures of the span.
+    """
+    coarse = inside(times, grid, start, end)
+    if len(coarse) >= count:
+        return coarse
+    return inside(times, range(len(times)), start, end)
+
+
+def choose(times: Times, places: Sequence[int], start: float, end: float, count: int) -> list[int]:
+    """Return ``count`` of ``places``: increasing, each nearest to the middle of one of ``count`` equal parts.
+
+    With fewer places than that, all of them.
+    """
+    if len(places) <= count:
+        return list(places)
+    chosen: list[int] = []
+    low = 0
+    width = (end - start) / count
+    for part in range(count):
+        middle = start + (part + 0.5) * width
+        high = len(places) - (count - part - 1)
+        best = min(range(low, high), key=lambda k: (abs(float(times[places[k]]) - middle), k))
+        chosen.append(places[best])
+        low = best + 1
+    return chosen

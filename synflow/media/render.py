@@ -1,0 +1,132 @@
+"""Scales decoded pictures and turns them upright: brightness, thumbnails and the pictures that stills come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from synflow.media.decoder import Header
+
+LUMA_SIDE = 160
+"""Longer side of the brightness pictures, in pixels."""
+
+COLOR_SIDE = 64
+"""Longer side of the colour thumbnails, in pixels."""
+
+HD_HEIGHT = 720
+"""Height from which a source that does not name its colour matrix is taken to use BT.709, else BT.601."""
+
+# What `AVFrame.colorspace` holds (AVCOL_SPC_*) against what the scaler wants (SWS_CS_*).
+_MATRICES = {
+    1: Colorspace.ITU709, 4: Colorspace.FCC, 5: Colorspace.ITU601, 6: Colorspace.ITU601, 7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020, 10: Colorspace.BT2020,
+}  # fmt: skip
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def fit_longer(size: tuple[int, int], longer: int) -> tuple[int, int]:
+    """Return ``size`` (width, height) scaled so that the longer side is ``longer``, each side at least 1."""
+    most = max(size)
+    return max(1, round(size[0] * longer / most)), max(1, round(size[1] * longer / most))
+
+
+def fit_shorter(size: tuple[int, int], shorter: int) -> tuple[int, int]:
+    """Return ``size`` with the shorter side at most ``shorter``, never enlarged, both even, at least 2."""
+    least = min(size)
+    if least > shorter:
+        size = round(size[0] * shorter / least), round(size[1] * shorter / least)
+    return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+
+
+class Renderer:
+    """Renders the pictures of one source.
+
+    It holds one scaler for each kind of picture: setting one up anew costs six times what scaling costs.
+
+    Args:
+        header: of the source; sizes and orientation follow from it, also where the resolution changes midway.
+        short_side: of the stills, in pixels.
+    """
+
+    def __init__(self, header: Header, short_side: int) -> None:
+        self._turns = -header.rotation // 90 % 4
+        self._mirrored = header.mirrored
+        self.luma_size = fit_longer(header.display, LUMA_SIDE)
+        self.color_size = fit_longer(header.display, COLOR_SIDE)
+        self.still_size = fit_shorter(header.display, short_side)
+        self._luma, self._color, self._still, self._rgb = (VideoReformatter() for _ in range(4))
+
+    def luma(self, frame: Any) -> Pixels:
+        """Return the brightness of ``frame``, full range, shape ``[h, w]``."""
+        small = self._scaled(self._luma, frame, self.luma_size, "gray", Interpolation.AREA)
+        return self._upright(small.to_ndarray())
+
+    def color(self, frame: Any) -> Pixels:
+        """Return a thumbnail of ``frame``, RGB, shape ``[h, w, 3]``."""
+        small = self._scaled(self._color, frame, self.color_size, "rgb24", Interpolation.AREA)
+        return self._upright(small.to_ndarray())
+
+    def still(self, frame: Any) -> Any:
+        """Return ``frame`` at the size of the stills (an ``av.VideoFrame``, yuv420p, not yet turned).
+
+        Where the source has that size already, it is ``frame`` itself and costs nothing.
+        """
+        kept = self._scaled(self._still, frame, self.still_size, "yuv420p", Interpolation.AREA)
+        if kept is not frame:
+            kept.colorspace, kept.color_range = int(_matrix(frame)), int(ColorRange.MPEG)
+        return kept
+
+    def rgb(self, still: Any) -> Pixels:
+        """Return what `still` gave as upright RGB, shape ``[h, w, 3]``."""
+        # Repeated, not interpolated chroma: 25 times cheaper, and JPEG halves it again.
+        plain = Interpolation.BILINEAR
+        return self._upright(self._scaled(self._rgb, still, self.still_size, "rgb24", plain).to_ndarray())
+
+    def upright(self, still: Any) -> Any:
+        """Return what `still` gave, turned upright: an ``av.VideoFrame``, yuv420p."""
+        if not self._turns and not self._mirrored:
+            return still
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(self.rgb(still)), format="rgb24")
+        frame.colorspace = still.colorspace
+        size = frame.width, frame.height
+        return self._scaled(VideoReformatter(), frame, size, "yuv420p", Interpolation.AREA, turned=True)
+
+    def _upright(self, pixels: Pixels) -> Pixels:
+        if self._mirrored:
+            pixels = np.flipud(pixels)
+        return np.rot90(pixels, self._turns) if self._turns else pixels
+
+    def _scaled(
+        self, scaler: Any, frame: Any, size: tuple[int, int], form: str, how: Any, *, turned: bool = False
+    ) -> Any:
+        width, height = (size[1], size[0]) if self._turns % 2 and not turned else size
+        matrix = _matrix(frame)
+        return scaler.reformat(
+            frame,
+            width=width,
+            height=height,
+            format=form,
+            interpolation=how,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=_range(frame),
+            dst_color_range=ColorRange.MPEG if form == "yuv420p" else ColorRange.JPEG,
+            threads=1,
+        )
+
+
+def _matrix(frame: Any) -> Any:
+    guess = Colorspace.ITU709 if min(frame.width, frame.height) >= HD_HEIGHT else Colorspace.ITU601
+    return _MATRICES.get(frame.colorspace, guess)
+
+
+def _range(frame: Any) -> Any:
+    if frame.color_range in (int(ColorRange.MPEG), int(ColorRange.JPEG)):
+        return ColorRange(frame.color_range)
+    full = frame.format.name.startswith("yuvj") or frame.format.is_rgb or frame.format.name in ("gray", "pal8")
+    return ColorRange.JPEG if full else ColorRange.MPEG

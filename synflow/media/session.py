@@ -1,0 +1,177 @@
+"""`MediaSession`: how the stages of one shard get their pictures, each decoded once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from synflow.asks import Picture
+from synflow.contract import Scan, Stills
+from synflow.errors import ClipFailure
+from synflow.ids import digest, digest_of_frames
+from synflow.media.sandbox import Sandbox
+from synflow.records import Facts, Location, Sample
+
+SCAN_BYTES = 256 << 20
+"""Most bytes of scans that are kept for stages to come; what is over is decoded again when asked for."""
+
+STILL_BYTES = 256 << 20
+"""Most bytes of stills that are kept."""
+
+_Held = TypeVar("_Held")
+
+
+class Shelf(OrderedDict[Any, _Held]):
+    """Keeps what was used last, up to a number of bytes, but always the newest."""
+
+    def __init__(self, limit: int, weigh: Callable[[_Held], int]) -> None:
+        super().__init__()
+        self._limit, self._weigh = limit, weigh
+
+    def take(self, key: Any) -> _Held | None:
+        """Return what is kept under ``key``, as the newest."""
+        if key in self:
+            self.move_to_end(key)
+            return self[key]
+        return None
+
+    def put(self, key: Any, value: _Held) -> _Held:
+        """Keep ``value``, and let go of the oldest where there is too much."""
+        self[key] = value
+        while len(self) > 1 and sum(self._weigh(held) for held in self.values()) > self._limit:
+            self.popitem(last=False)
+        return value
+
+
+class MediaSession:
+    """Pictures of the samples of one shard; implements `synflow.contract.Media`.
+
+    What was read of a record is kept until it is released, and so is its failure: a source that cannot be used
+    is not tried again by the next stage.
+
+    Args:
+        locations: record id -> where its source lies.
+        sandbox: decodes; it is not closed by the session.
+        stills: pictures that stand for a clip (twice ``media.frames``).
+        short_side: of the stills, in pixels; smaller sources are not enlarged.
+        jpeg_quality: 1 to 100.
+        stored: returns the JPEGs of ``sample.frames`` that an earlier pass stored; it is asked for samples
+            whose ``frames_object`` is set.
+    """
+
+    def __init__(
+        self,
+        locations: Mapping[str, Location],
+        sandbox: Sandbox,
+        *,
+        stills: int = 16,
+        short_side: int = 360,
+        jpeg_quality: int = 90,
+        stored: Callable[[Sample], Sequence[bytes]] | None = None,
+    ) -> None:
+        self._locations, self._sandbox, self._stored = locations, sandbox, stored
+        self._count, self._short_side, self._quality = stills, short_side, jpeg_quality
+        self._failures: dict[tuple[str, ...], ClipFailure] = {}
+        self._facts: dict[str, Facts] = {}
+        self._scans: Shelf[Scan] = Shelf(SCAN_BYTES, lambda scan: scan.luma.nbytes + scan.color.nbytes)
+        self._stills: Shelf[Stills] = Shelf(STILL_BYTES, lambda stills: stills.rgb.nbytes)
+
+    def facts(self, sample: Sample) -> Facts:
+        """Return what probing the source tells."""
+        record = sample.record_id
+        if record not in self._facts:
+            self._facts[record] = self._guarded((record,), lambda: self._sandbox.facts(self._location(record)))
+        return self._facts[record]
+
+    def scan(self, sample: Sample) -> Scan:
+        """Return the scan of the whole source; the first call decodes it."""
+        record = sample.record_id
+        held = self._scans.take(record)
+        if held is not None:
+            return held
+        scan = self._guarded((record,), lambda: self._sandbox.scan(self._location(record), self._short_side))
+        return self._scans.put(record, scan)
+
+    def stills(self, sample: Sample) -> Stills:
+        """Return the pictures that stand for the clip of ``sample``, or for its asked span where it has none."""
+        if sample.frames_object and self._stored is not None:
+            key: tuple[str, ...] = (sample.record_id, sample.frames_object, sample.frames_digest)
+            held = self._stills.take(key)
+            return held if held is not None else self._stills.put(key, restored(sample, self._stored(sample)))
+        start, end = self._span(sample)
+        key = (sample.record_id, repr(start), repr(end))
+        held = self._stills.take(key)
+        if held is not None:
+            return held
+        times, rgb = self._guarded(
+            key,
+            lambda: self._sandbox.stills(self._location(sample.record_id), start, end, self._count, self._short_side),
+        )
+        return self._stills.put(key, encoded(times, rgb, self._quality))
+
+    def clip(self, sample: Sample, start: float, end: float) -> bytes:
+        """Return ``[start, end)`` seconds of the source as H.264 in mp4, at the size of the stills."""
+        location = self._location(sample.record_id)
+        key = (sample.record_id, "clip", repr(start), repr(end))
+        return self._guarded(key, lambda: self._sandbox.clip(location, start, end, self._short_side))
+
+    def release(self, record_id: str) -> None:
+        """Forget what was read of a record; its failure stays known."""
+        self._facts.pop(record_id, None)
+        self._scans.pop(record_id, None)
+        for key in [key for key in self._stills if key[0] == record_id]:
+            del self._stills[key]
+
+    def _location(self, record_id: str) -> Location:
+        return self._locations[record_id]
+
+    def _span(self, sample: Sample) -> tuple[float, float]:
+        if sample.clip is not None:
+            return sample.clip.start, sample.clip.end
+        return sample.start or 0.0, sample.end if sample.end is not None else self.facts(sample).duration
+
+    def _guarded(self, key: tuple[str, ...], ask: Callable[[], _Held]) -> _Held:
+        """Return what ``ask`` gives; remember its failure under ``key``, or for the whole record."""
+        known = self._failures.get(key[:1]) or self._failures.get(key)
+        if known is not None:
+            raise ClipFailure(known.reason, known.detail)
+        try:
+            return ask()
+        except ClipFailure as failure:
+            # A source that kills or stalls the decoder is left alone altogether.
+            whole = failure.reason.startswith("decode-")
+            self._failures[key[:1] if whole else key] = ClipFailure(failure.reason, failure.detail)
+            raise
+
+
+def encoded(times: Sequence[float], rgb: npt.NDArray[np.uint8], quality: int) -> Stills:
+    """Return ``rgb`` (``[n, h, w, 3]``) with its JPEGs."""
+    pictures = []
+    for time, pixels in zip(times, rgb, strict=True):
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if not done:
+            raise ClipFailure("unreadable", f"picture at {time:g} s cannot be written as JPEG")
+        jpeg = data.tobytes()
+        pictures.append(Picture(jpeg, digest(jpeg), round(float(time), 6)))
+    return Stills(tuple(pictures), rgb, digest_of_frames(p.digest for p in pictures))
+
+
+def restored(sample: Sample, jpegs: Sequence[bytes]) -> Stills:
+    """Return the stills of ``sample`` from the JPEGs that an earlier pass stored.
+
+    Raises:
+        ClipFailure: ``unreadable``: one of them is no picture.
+    """
+    pictures, rgb = [], []
+    for frame, jpeg in zip(sample.frames, jpegs, strict=True):
+        pixels = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise ClipFailure("unreadable", f"stored frame {frame.index} is no picture")
+        pictures.append(Picture(jpeg, frame.digest, frame.time))
+        rgb.append(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    return Stills(tuple(pictures), np.stack(rgb), digest_of_frames(p.digest for p in pictures))

@@ -1,0 +1,118 @@
+"""Opens the models that a manifest names. What every backend must do is said here and checked by one suite.
+
+A `Vlm` answers a batch of asks in order, each with an `Answer` or a `Refusal`:
+
+* ``request`` is the ask's own digest under ``backend.model``, and ``bound`` the digests of the pictures as shown;
+* ``value`` satisfies the ask's schema; what does not is a refusal ``answer-schema``, never a guess;
+* an ask that cannot be answered does not disturb its neighbours;
+* `synflow.errors.ServiceDown` is raised only where no ask can be answered any more, and nothing is lost by it.
+
+An `Embedder` returns one vector for each item, of unit length, or ``values=None`` where it abstains.
+
+Whoever opens a model wraps it as ``Journalled(backend, path, append_lines)``; `openai_http` already brings its own
+`Retrying` and `Limited`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from synflow.asks import Embedder, Vlm
+from synflow.errors import UsageError
+
+
+def open_vlm(spec: Mapping[str, Any]) -> Vlm:
+    """Return the model that writes, as ``models.vlm`` of a manifest describes it.
+
+    Args:
+        spec: the entry as a dict; ``use`` names the backend, the rest are its parameters.
+
+    Raises:
+        UsageError: no such backend, a part of it is not installed, or its parameters are wrong.
+    """
+    known: dict[str, Callable[[Mapping[str, Any]], Vlm]] = {"signals": _signals_vlm, "openai_http": _openai_vlm}
+    return _chosen("vlm", spec, known)(_options(spec))
+
+
+def open_embedder(spec: Mapping[str, Any]) -> Embedder:
+    """Return the model that embeds, as ``models.embed`` of a manifest describes it.
+
+    Raises:
+        UsageError: as `open_vlm`.
+    """
+    known: dict[str, Callable[[Mapping[str, Any]], Embedder]] = {
+        "signals": _signals_embedder,
+        "openai_http": _openai_embedder,
+    }
+    return _chosen("embed", spec, known)(_options(spec))
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A model that can tell before a run whether it is there."""
+
+    def check(self) -> None:
+        """Raise `UsageError` or `ServiceDown` where it cannot be asked."""
+        ...
+
+
+def preflight(models: Mapping[str, Mapping[str, Any]]) -> None:
+    """Open the models of a manifest (``vlm``, ``embed``) and ask those that are served whether they are there.
+
+    Raises:
+        UsageError: no such backend or model, or the key is refused. ServiceDown: a server does not answer.
+    """
+    for model in (open_vlm(models["vlm"]), open_embedder(models["embed"])):
+        if isinstance(model, Checked):
+            model.check()
+
+
+T = TypeVar("T")
+
+
+def _chosen(role: str, spec: Mapping[str, Any], known: Mapping[str, T]) -> T:
+    """Look the backend up."""
+    use = str(spec.get("use", ""))
+    if use not in known:
+        names = ", ".join(sorted(known))
+        raise UsageError(f"models.{role}: this version has no backend {use!r}", f"use one of: {names}")
+    return known[use]
+
+
+def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the backend."""
+    return {name: value for name, value in spec.items() if name != "use"}
+
+
+def _signals_vlm(options: Mapping[str, Any]) -> Vlm:
+    from synflow.models.signals.vlm import SignalsVlm
+
+    _no_options("vlm", options)
+    return SignalsVlm()
+
+
+def _signals_embedder(options: Mapping[str, Any]) -> Embedder:
+    from synflow.models.signals.embedder import SignalsEmbedder
+
+    _no_options("embed", options)
+    return SignalsEmbedder()
+
+
+def _openai_vlm(options: Mapping[str, Any]) -> Vlm:
+    from synflow.models.openai_http import open_openai
+
+    return open_openai(options)
+
+
+def _openai_embedder(options: Mapping[str, Any]) -> Embedder:
+    from synflow.models.openai_embed import open_openai_embedder
+
+    return open_openai_embedder(options)
+
+
+def _no_options(role: str, options: Mapping[str, Any]) -> None:
+    """Refuse parameters of `signals`, which has none."""
+    given = sorted(k for k, v in options.items() if v is not None)
+    if given:
+        raise UsageError(f"models.{role}: signals takes no parameter {given[0]!r}", "remove it")

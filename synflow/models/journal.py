@@ -1,0 +1,132 @@
+"""Answers are written down before they are used, so that no answer is ever paid for twice.
+
+One file per shard, one JSON line per answer, keyed by the digest of the request. A replayed shard asks nothing again,
+which also makes a resumed run give the same bytes although a served model is not deterministic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from synflow.asks import Answer, Ask, Refusal, Vlm
+from synflow.ids import canonical
+from synflow.models.resilience import Outage
+
+Append = Callable[[Path, Sequence[bytes]], None]
+"""Appends lines (without their ends) to a file in one write and makes them durable: `synflow.durable.append_lines`."""
+
+PASSING = frozenset({"rate-limit", "server-error", "reset", "timeout", "bad-reply", "request-refused"})
+"""Reasons of refusals that may be otherwise the next time; these are not written down, all others are.
+
+``request-refused`` (a 4xx) is among them: it goes away when the server is started with other limits.
+"""
+
+
+@dataclass
+class Usage:
+    """What a journal saw. ``calls`` went to the model, ``hits`` were known; tokens are those of new answers."""
+
+    calls: int = 0
+    hits: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+
+
+class Journalled:
+    """A model whose answers are kept in a file and given again for the same request.
+
+    The first answer to a request wins, also where two workers wrote one each. A line that a crash tore is not
+    believed. A batch is made durable with one flush before any of its answers is returned.
+
+    Args:
+        backend: who is asked what is not known yet.
+        path: the journal of one shard; made with the first answer, its folder must exist.
+        append: the durable append.
+        passing: reasons of refusals that are asked again.
+    """
+
+    def __init__(self, backend: Vlm, path: Path, append: Append, passing: frozenset[str] = PASSING) -> None:
+        self.backend = backend
+        self.path = path
+        self.usage = Usage()
+        self._append = append
+        self._passing = passing
+        self._known: dict[str, Answer | Refusal] | None = None
+
+    @property
+    def model(self) -> str:
+        """Id of the model behind it."""
+        return self.backend.model
+
+    def answer(self, asks: Sequence[Ask]) -> Sequence[Answer | Refusal]:
+        """Return known answers, and ask for the others; a request that occurs twice is asked once.
+
+        Raises:
+            ServiceDown: the backend gave up; what it did answer is kept.
+        """
+        known = self._read()
+        digests = [ask.digest(self.model) for ask in asks]
+        new: dict[str, Ask] = {}
+        for digest, ask in zip(digests, asks, strict=True):
+            if digest not in known:
+                new.setdefault(digest, ask)
+        fresh: dict[str, Answer | Refusal] = {}
+        if new:
+            try:
+                fresh = dict(zip(new, self.backend.answer(list(new.values())), strict=True))
+            except Outage as outage:
+                digests_asked = list(new)
+                self._keep({digests_asked[i]: reply for i, reply in outage.answered.items()})
+                raise
+            self._keep(fresh)
+            known = self._read()
+        self.usage.calls += len(new)
+        self.usage.hits += len(asks) - len(new)
+        return [known[d] if d in known else fresh[d] for d in digests]
+
+    def _keep(self, fresh: Mapping[str, Answer | Refusal]) -> None:
+        """Write new answers down, then count and remember them."""
+        lasting = {d: a for d, a in fresh.items() if isinstance(a, Answer) or a.reason not in self._passing}
+        if lasting:
+            self._append(self.path, [_line(d, a) for d, a in lasting.items()])
+            # Read again: where another worker answered first, its answer is the one that counts.
+            self._known = None
+        for answer in fresh.values():
+            if isinstance(answer, Answer):
+                self.usage.prompt_tokens += answer.prompt_tokens
+                self.usage.cached_tokens += answer.cached_tokens
+                self.usage.answer_tokens += answer.answer_tokens
+
+    def _read(self) -> dict[str, Answer | Refusal]:
+        """Return what the file holds; the first line for a request counts."""
+        if self._known is None:
+            self._known = {}
+            lines = self.path.read_bytes().split(b"\n") if self.path.is_file() else []
+            for line in lines:
+                entry = _entry(line)
+                if entry is not None:
+                    self._known.setdefault(entry[0], entry[1])
+        return self._known
+
+
+def _line(digest: str, answer: Answer | Refusal) -> bytes:
+    """Return one line of the journal."""
+    kind = "answer" if isinstance(answer, Answer) else "refusal"
+    return canonical({"request": digest, kind: asdict(answer)})
+
+
+def _entry(line: bytes) -> tuple[str, Answer | Refusal] | None:
+    """Return what a line says; None for one that a crash tore, or that is empty."""
+    try:
+        found: Any = json.loads(line)
+        request = str(found["request"])
+        if "refusal" in found:
+            return request, Refusal(**found["refusal"])
+        return request, Answer(**{**found["answer"], "bound": tuple(found["answer"]["bound"])})
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,122 @@
+"""A run from its first byte to ``dataset.json``: lock, plan, passes, settling, packing, index.
+
+The story is the same for a first run and a resumed one: what has a sound receipt is done, the rest is pending.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from synflow.durable import forget, make_folder
+from synflow.engine import Engine, ExecutorFactory
+from synflow.errors import Damage, Interrupted, UsageError
+from synflow.executors.factory import open_executor
+from synflow.identity import read_identity
+from synflow.manifest import Manifest
+from synflow.store.layout import RunLayout
+from synflow.store.lock import Lock
+from synflow.store.log import RunLog
+from synflow.store.survey import RunState, survey
+from synflow.store.verify import forget_damaged
+
+Listener = Callable[[dict[str, Any]], None]
+
+ROUNDS = 3
+"""How often a run goes back to make damaged objects again before it gives up."""
+
+
+def run(
+    manifest: Manifest, out: Path, listener: Listener | None = None, open_with: ExecutorFactory = open_executor
+) -> RunState:
+    """Run ``manifest`` into ``out``, or continue an identical unfinished run there.
+
+    Raises:
+        UsageError, Incomplete, Refused, Damage, Interrupted: see `synflow.errors`.
+    """
+    return _locked(RunLayout(out.resolve()), lambda layout, log: _drive(layout, log, manifest, open_with), listener)
+
+
+def resume(
+    root: Path, failed_only: bool = False, listener: Listener | None = None, open_with: ExecutorFactory = open_executor,
+    executor: Mapping[str, Any] | None = None,
+) -> RunState:  # fmt: skip
+    """Continue the run in ``root``; does nothing if it is complete.
+
+    Args:
+        root: the run directory.
+        failed_only: work only on shards whose last attempt failed.
+        listener: gets the events of the run.
+        open_with: makes the executor.
+        executor: another executor than the manifest's.
+
+    Raises:
+        UsageError: there is no run. Otherwise as `run`.
+    """
+    layout = RunLayout(root.resolve())
+    held = read_identity(layout)
+    if held is None:
+        raise UsageError(f"{root} holds no run", "start one with `synflow run MANIFEST --out DIR`")
+    manifest = Manifest.restored(held["manifest"], Path(held["folder"]))
+    if executor is not None:
+        manifest = manifest.with_executor(executor)
+    return _locked(
+        layout,
+        lambda layout, log: _drive(layout, log, manifest, open_with, resumed=True, failed_only=failed_only),
+        listener,
+    )
+
+
+def _locked(layout: RunLayout, drive: Callable[[RunLayout, RunLog], None], listener: Listener | None) -> RunState:
+    make_folder(layout.root)
+    with Lock(layout.lock):
+        log = RunLog(layout.log, listener)
+        try:
+            drive(layout, log)
+        except KeyboardInterrupt:
+            log({"event": "interrupted"})
+            raise Interrupted("interrupted; what is done is kept", f"`synflow resume {layout.root}` goes on") from None
+        return survey(layout.root)
+
+
+def _drive(
+    layout: RunLayout,
+    log: RunLog,
+    manifest: Manifest,
+    open_with: ExecutorFactory,
+    *,
+    resumed: bool = False,
+    failed_only: bool = False,
+) -> None:
+    for leftover in layout.staging.glob("*"):
+        forget(leftover)
+    engine = Engine(layout, log, manifest, open_with, failed_only)
+    engine.bind(resumed)
+    if layout.dataset.exists() and not log.damage() and engine.complete():
+        log({"event": "finished", **survey_totals(layout)})
+        return
+    if forget_damaged(layout, log.damage()):
+        log({"event": "damage-forgotten"})
+    for _ in range(ROUNDS):
+        with contextlib.closing(engine):
+            if engine.passes_done():
+                return
+        if not forget_damaged(layout, None):
+            break
+    raise Damage(
+        f"objects of {layout.root} are damaged again and again", "check the disk, then `synflow resume` the run"
+    )
+
+
+def survey_totals(layout: RunLayout) -> dict[str, Any]:
+    """Return the totals of a complete run, for its last event."""
+    value = json.loads(layout.dataset.read_bytes())
+    return {
+        "pairs": value["pairs"],
+        "drops": value["drops"],
+        "kept": value["clips"]["kept"],
+        "records": value["records"],
+    }

@@ -1,0 +1,122 @@
+"""Between passes: corpus stages settle over the rows of all shards, and pairs are dealt out to dataset shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from synflow.chain import Bound
+from synflow.contract import Decision, Row
+from synflow.durable import Attempt, publish
+from synflow.ids import canonical, digest_of, unit_of
+from synflow.records import TASKS
+from synflow.store.layout import RunLayout
+from synflow.store.lines import read_lines, seal_lines
+from synflow.store.pack import chunked
+from synflow.store.receipts import ObjectRef, Receipt
+
+Settled = dict[str, list[tuple[str, Decision]]]
+"""Sample key -> what each corpus stage decided of it, in the order of settling."""
+
+
+def decide(corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]], seed: int) -> Settled:
+    """Let corpus stages settle, lowest rank first; one does not see what an earlier one dropped.
+
+    Args:
+        corpus: the stages.
+        rows: sample key and rows by stage, in the order of the inputs.
+        seed: of the run.
+
+    Raises:
+        ValueError: a stage broke its contract.
+    """
+    settled: Settled = {}
+    gone: set[str] = set()
+    for bound in corpus:
+        keys = [key for key, by_stage in rows if key not in gone and bound.name in by_stage]
+        chosen = [by_stage[bound.name] for key, by_stage in rows if key not in gone and bound.name in by_stage]
+        decisions = bound.stage.settle(chosen, seed)
+        if len(decisions) != len(chosen):
+            raise ValueError(f"stage {bound.name} returned {len(decisions)} decisions for {len(chosen)} rows")
+        for key, decision in zip(keys, decisions, strict=True):
+            if decision.drop is not None:
+                gone.add(key)
+            settled.setdefault(key, []).append((bound.name, decision))
+    return settled
+
+
+def settle_pass(layout: RunLayout, name: str, corpus: Sequence[Bound], receipts: Sequence[Receipt], seed: int) -> None:
+    """Settle the corpus stages of a pass and publish the decisions; shard by shard, in one object."""
+    rows = [
+        (value["key"], value["rows"])
+        for receipt in receipts
+        for value in read_lines(layout, receipt.objects.get("rows"))
+    ]
+    settled = decide(corpus, rows, seed)
+    with Attempt(layout.staging) as attempt:
+        lines = ({"shard": receipt.shard, "decisions": _of_shard(layout, receipt, settled)} for receipt in receipts)
+        ref = seal_lines(layout, attempt, "settled", lines)
+        data = canonical({"from": basis(receipts), "object": ref.model_dump(mode="json")}) + b"\n"
+        publish(data, layout.settled / f"{name}.json", attempt)
+
+
+def basis(receipts: Sequence[Receipt]) -> str:
+    """Return the digest of the receipts that a settlement rests on."""
+    return digest_of([digest_of(receipt.model_dump(mode="json")) for receipt in receipts])
+
+
+def _of_shard(layout: RunLayout, receipt: Receipt, settled: Settled) -> dict[str, Any]:
+    keys = [value["key"] for value in read_lines(layout, receipt.objects.get("rows"))]
+    return {key: [[name, encoded(decision)] for name, decision in settled[key]] for key in keys if key in settled}
+
+
+def encoded(decision: Decision) -> dict[str, Any]:
+    """Return a decision as JSON."""
+    value: dict[str, Any] = {}
+    if decision.drop is not None:
+        value["drop"] = {
+            "reason": decision.drop.reason, "detail": decision.drop.detail, "measures": dict(decision.drop.measures)
+        }  # fmt: skip
+    if decision.note is not None:
+        value["note"] = decision.note
+    return value
+
+
+def read_settled(layout: RunLayout, ref: ObjectRef) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield shard id and decisions by sample key."""
+    for value in read_lines(layout, ref):
+        yield value["shard"], value["decisions"]
+
+
+def deal_pairs(
+    layout: RunLayout, receipts: Sequence[Receipt], seed: int, max_samples: int, max_bytes: int
+) -> list[dict[str, Any]]:
+    """Deal the chosen pairs out to dataset shards: by task, in hash order, each id once.
+
+    Hash order makes every shard a fair sample of its task, and does not depend on the order of arrival.
+
+    Returns:
+        Units of the pack pass, without ``kind``.
+    """
+    units = []
+    briefs = _briefs(layout, receipts)
+    for task in TASKS:
+        chosen: dict[str, list[Any]] = {}
+        for brief in briefs.get(task, ()):
+            chosen.setdefault(brief[1], brief)
+        ordered = sorted(chosen.values(), key=lambda brief: (unit_of(seed, brief[1]), brief[1]))
+        for number, refs in enumerate(chunked(ordered, max_samples, max_bytes)):
+            unit = {"shard": f"{task}-{number:06d}", "task": task, "refs": [list(ref) for ref in refs]}
+            units.append({**unit, "inputs": digest_of(unit)})
+    return units
+
+
+def _briefs(layout: RunLayout, receipts: Sequence[Receipt]) -> dict[str, list[list[Any]]]:
+    """Return ``[size, id, object, offset, length]`` of all pairs by task, in the order of the inputs."""
+    found: dict[str, list[list[Any]]] = {}
+    for receipt in receipts:
+        home = receipt.objects.get("pairs")
+        for size, pair_id, task, offset, length in read_lines(layout, receipt.objects.get("briefs")):
+            if home is not None:
+                found.setdefault(task, []).append([size, pair_id, home.name, offset, length])
+    return found

@@ -1,0 +1,154 @@
+"""How far a run is: from receipts alone; rates and the causes of failures come from its log."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from synflow.errors import UsageError
+from synflow.store.layout import RunLayout
+from synflow.store.log import read_events
+from synflow.store.verify import all_receipts
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A shard whose last attempt failed."""
+
+    pass_name: str
+    shard: str
+    cause: str
+    remedy: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class PassState:
+    """How far one pass is; ``seconds`` is the work of all workers on it so far."""
+
+    name: str
+    total: int
+    done: int
+    failed: tuple[Failure, ...]
+    counts: dict[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    Attributes:
+        pairs: task -> number; drops: ``stage/reason`` -> number.
+        clips_per_second: of the pass under way, over its last events; None when nothing is known.
+        seconds_left: for the pass under way.
+    """
+
+    root: Path
+    name: str
+    complete: bool
+    passes: tuple[PassState, ...]
+    pairs: dict[str, int]
+    drops: dict[str, int]
+    clips_per_second: float | None = None
+    seconds_left: float | None = None
+
+
+def survey(root: Path) -> RunState:
+    """Return how far the run in ``root`` is.
+
+    Raises:
+        UsageError: there is no run.
+    """
+    layout = RunLayout(root)
+    try:
+        identity = json.loads(layout.identity.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{root} holds no run", "give the folder that --out or `output` named") from None
+    events = list(read_events(layout.log))
+    failures = _failures(events)
+    passes: list[PassState] = []
+    drops: dict[str, int] = {}
+    pairs: dict[str, int] = {}
+    planned = {one["name"]: identity["shards"] for one in identity["passes"]}
+    planned["pack"] = _pack_total(events)
+    done = _receipts_by_pass(layout)
+    for name, total in planned.items():
+        receipts = done.get(name, [])
+        for receipt in receipts:
+            _add(drops, receipt.drops)
+            if name == "pack":
+                _add(pairs, receipt.pairs)
+        sealed = {receipt.shard for receipt in receipts}
+        passes.append(
+            PassState(
+                name=name,
+                total=max(total, len(receipts)),
+                done=len(receipts),
+                failed=tuple(f for f in failures.values() if f.pass_name == name and f.shard not in sealed),
+                counts=_sum([receipt.counts.model_dump() for receipt in receipts]),
+                seconds=round(
+                    sum(e.get("seconds", 0.0) for e in events if e["event"] == "shard-done" and e["pass"] == name), 3
+                ),
+            )
+        )
+    complete = layout.dataset.exists()
+    rate, left = (None, None) if complete else _rate(events, passes)
+    return RunState(root, identity["name"], complete, tuple(passes), pairs, dict(sorted(drops.items())), rate, left)
+
+
+def _receipts_by_pass(layout: RunLayout) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for _, receipt in all_receipts(layout):
+        if receipt is not None:
+            found.setdefault(receipt.pass_name, []).append(receipt)
+    return found
+
+
+def _failures(events: list[dict[str, Any]]) -> dict[tuple[str, str], Failure]:
+    found: dict[tuple[str, str], Failure] = {}
+    for event in events:
+        name = (event.get("pass", ""), event.get("shard", ""))
+        if event["event"] == "shard-failed":
+            found[name] = Failure(*name, event["cause"], event["remedy"], event.get("traceback", ""))
+        elif event["event"] == "shard-done":
+            found.pop(name, None)
+    return found
+
+
+def _pack_total(events: list[dict[str, Any]]) -> int:
+    totals = [event["shards"] for event in events if event["event"] == "pass-started" and event["pass"] == "pack"]
+    return int(totals[-1]) if totals else 0
+
+
+def _rate(events: list[dict[str, Any]], passes: list[PassState]) -> tuple[float | None, float | None]:
+    """Return clips a second and seconds left in the pass under way, from its events since it last started."""
+    started = [place for place, event in enumerate(events) if event["event"] == "pass-started"]
+    if not started:
+        return None, None
+    first = events[started[-1]]
+    ended = [e for e in events[started[-1] :] if e["event"] == "shard-done"]
+    if not ended:
+        return None, None
+    span = (datetime.fromisoformat(ended[-1]["time"]) - datetime.fromisoformat(first["time"])).total_seconds()
+    if span <= 0:
+        return None, None
+    clips = sum(e["counts"]["inputs"] for e in ended)
+    under_way = next((one for one in passes if one.name == first["pass"]), None)
+    left = (under_way.total - under_way.done) * span / len(ended) if under_way else None
+    return round(clips / span, 3), round(left, 1) if left is not None else None
+
+
+def _add(into: dict[str, int], more: dict[str, int]) -> None:
+    for name, number in more.items():
+        into[name] = into.get(name, 0) + number
+
+
+def _sum(values: list[dict[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for value in values:
+        _add(found, value)
+    return found

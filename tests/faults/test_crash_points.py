@@ -1,0 +1,57 @@
+"""SIGKILL at the filesystem operations of a run: after a resume, nothing is lost, double, torn or left over."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fault_runs import write_manifest
+
+PROGRAM = Path(__file__).with_name("crash_points.py")
+
+
+def crash(kind: str, source: Path, folder: Path, every: int, offset: int = 0) -> tuple[int, list[dict[str, Any]]]:
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), kind, str(source), str(folder), str(every), str(offset)],
+        capture_output=True, text=True, check=False, timeout=3000,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, *trials = [json.loads(line) for line in done.stdout.splitlines()]
+    assert first["ended"] == 0 and first["faults"] == []
+    return first["operations"], trials
+
+
+def small_manifest(tmp_path: Path, world: Path) -> Path:
+    lines = (world / "videos.jsonl").read_text().splitlines()[:2]
+    (world / "two.jsonl").write_text("\n".join(lines) + "\n")
+    return write_manifest(tmp_path / "manifest.yaml", world / "two.jsonl", targets={"t2v": 1, "v2v": 1})
+
+
+def check(trials: list[dict[str, Any]]) -> None:
+    assert [trial["point"] for trial in trials if trial["killed"] != 9] == []
+    wrong = [trial for trial in trials if trial["resumed"] != 0 or not trial["same"] or trial["faults"]]
+    assert wrong == []
+
+
+def test_killed_at_every_third_operation(tmp_path: Path, small_world: Path) -> None:
+    operations, trials = crash("synflow", small_manifest(tmp_path, small_world), tmp_path, every=3)
+    assert len(trials) >= operations // 3
+    check(trials)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_killed_at_every_operation(tmp_path: Path, small_world: Path) -> None:
+    operations, trials = crash("synflow", small_manifest(tmp_path, small_world), tmp_path, every=1)
+    assert len(trials) == operations
+    check(trials)
+
+
+def test_a_naive_writer_fails_the_same_harness(tmp_path: Path) -> None:
+    operations, trials = crash("naive", tmp_path, tmp_path, every=1)
+    wrong = [trial for trial in trials if trial["killed"] == 9 and not trial["same"]]
+    assert len(wrong) >= operations / 2

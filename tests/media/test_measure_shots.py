@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from synflow.media.shots import find_cuts, newness, shrink
+
+FPS = 25
+
+
+def scene(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    rough = cv2.resize(rng.random((6, 9)).astype(np.float32), (160, 90), interpolation=cv2.INTER_CUBIC)
+    return np.clip(30 + 200 * rough, 0, 255).astype(np.uint8)
+
+
+def film(seed: int, seconds: float, speed: int = 1) -> np.ndarray:
+    """A scene in which a bright square walks."""
+    pictures = np.repeat(scene(seed)[None], round(seconds * FPS), axis=0).copy()
+    for place, picture in enumerate(pictures):
+        left = (10 + speed * place) % 130
+        picture[40:70, left : left + 25] = 250
+    return pictures
+
+
+def cuts_of(pictures: np.ndarray) -> list[float]:
+    return [round(cut.time, 2) for cut in find_cuts(np.arange(len(pictures)) / FPS, pictures)]
+
+
+def blend(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
+    weight = (np.arange(count) + 1)[:, None, None] / (count + 1)
+    middle = ((1 - weight) * one[-count:] + weight * other[:count]).astype(np.uint8)
+    return np.concatenate([one[:-count], middle, other[count:]])
+
+
+def test_one_shot_has_no_cut():
+    assert cuts_of(film(1, 4)) == []
+
+
+def test_hard_cuts_are_found_to_the_picture():
+    assert cuts_of(np.concatenate([film(1, 3), film(2, 2), film(3, 3)])) == [3.0, 5.0]
+
+
+@pytest.mark.parametrize("count", [8, 15, 30])
+def test_a_dissolve_is_one_cut_at_its_middle(count: int):
+    pictures = blend(film(1, 4), film(2, 4), count)
+    cuts = find_cuts(np.arange(len(pictures)) / FPS, pictures)
+    assert len(cuts) == 1
+    assert cuts[0].kind == "gradual"
+    assert cuts[0].time == pytest.approx(4 - count / 2 / FPS, abs=0.3)
+
+
+def test_a_fade_through_black_is_one_cut():
+    one, other = film(1, 3).astype(float), film(2, 3).astype(float)
+    one[-12:] *= np.linspace(1, 0, 12)[:, None, None]
+    other[:12] *= np.linspace(0, 1, 12)[:, None, None]
+    assert cuts_of(np.concatenate([one, other]).astype(np.uint8)) == pytest.approx([3.0], abs=0.2)
+
+
+def test_black_at_either_end_is_no_cut():
+    pictures = film(1, 4).astype(float)
+    pictures[:20] *= np.linspace(0, 1, 20)[:, None, None]
+    pictures[-20:] *= np.linspace(1, 0, 20)[:, None, None]
+    assert cuts_of(pictures.astype(np.uint8)) == []
+
+
+@pytest.mark.parametrize("length", [1, 3, 6])
+def test_a_flash_is_no_cut(length: int):
+    pictures = film(1, 4).copy()
+    pictures[50 : 50 + length] = 235 + pictures[50 : 50 + length] // 16
+    assert cuts_of(pictures) == []
+
+
+def test_shaking_is_no_cut():
+    rng = np.random.default_rng(5)
+    shaken = [
+        cv2.warpAffine(p, np.array([[1, 0, rng.uniform(-6, 6)], [0, 1, rng.uniform(-5, 5)]], np.float32), (160, 90),
+                       borderMode=cv2.BORDER_REFLECT)
+        for p in film(1, 4)
+    ]  # fmt: skip
+    assert cuts_of(np.stack(shaken)) == []
+
+
+def test_a_light_that_is_switched_on_is_no_cut():
+    pictures = film(1, 4).astype(float)
+    pictures[:50] *= 0.5
+    assert cuts_of(pictures.astype(np.uint8)) == []
+
+
+def test_a_fast_pan_is_no_cut():
+    wide = cv2.resize(np.random.default_rng(3).random((6, 90)).astype(np.float32), (1800, 90)) * 255
+    pictures = np.stack([wide[:, 12 * k : 12 * k + 160] for k in range(100)]).astype(np.uint8)
+    assert cuts_of(pictures) == []
+
+
+def test_a_window_on_an_unchanged_desktop_is_no_cut():
+    pictures = np.full((100, 90, 160), 240, np.uint8)
+    pictures[:, 80:, :] = 120
+    pictures[50:, 10:40, 20:60] = scene(4)[:30, :40]
+    assert cuts_of(pictures) == []
+
+
+def test_bars_do_not_hide_a_cut():
+    pictures = np.zeros((150, 90, 160), np.uint8)
+    pictures[:75, 22:68], pictures[75:, 22:68] = film(1, 3)[:, 22:68], film(2, 3)[:, 22:68]
+    assert cuts_of(pictures) == [3.0]
+
+
+def test_newness_is_low_for_a_moved_scene_and_high_for_another():
+    one, moved, other = shrink(np.stack([scene(1), np.roll(scene(1), 6, axis=1), scene(2)]))
+    assert newness(one, moved) < 0.12
+    assert newness(one, other) > 0.4
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_too_few_pictures_have_no_cuts(count: int):
+    assert find_cuts(np.arange(count) / FPS, np.zeros((count, 90, 160), np.uint8)) == []

@@ -1,0 +1,407 @@
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from synflow.asks import Answer, Ask, Item, Picture, Refusal
+from synflow.errors import ServiceDown, UsageError
+from synflow.models.contract import open_embedder, open_vlm, preflight
+from synflow.models.openai_chat import OpenAiOptions
+from synflow.models.openai_http import OpenAiHttp, OpenAiServer, Route
+from synflow.models.resilience import Breaker, Retrying, TransientFailure
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"query": {"type": "string", "minLength": 1}},
+    "required": ["query"],
+    "additionalProperties": False,
+}
+Act = Callable[["Handler", dict[str, Any]], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Lists one model; answers a chat request as the server's script says."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: ScriptedServer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+    def do_GET(self) -> None:
+        self.server.listings += 1
+        self.send(200, {"data": [{"id": m} for m in self.server.models]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.bodies.append(body)
+            self.server.keys.append(self.headers.get("Authorization", ""))
+            act = self.server.script.pop(0) if self.server.script else well
+        act(self, body)
+
+    def send(self, status: int, value: Any, **headers: str) -> None:
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name.replace("_", "-"), text)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+class ScriptedServer(ThreadingHTTPServer):
+    """A model server on a free port whose next replies are scripted; without a script it answers well."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[Act] = []
+        self.models = ["tiny"]
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.listings = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        return
+
+
+def said(text: str, reason: str = "stop") -> Act:
+    def act(handler: Handler, body: dict[str, Any]) -> None:
+        handler.send(
+            200,
+            {
+                "choices": [{"message": {"content": text}, "finish_reason": reason}],
+                "usage": {
+                    "prompt_tokens": 50,
+                    "completion_tokens": 7,
+                    "prompt_tokens_details": {"cached_tokens": 32},
+                },
+            },
+        )
+
+    return act
+
+
+def well(handler: Handler, body: dict[str, Any]) -> None:
+    text = body["messages"][-1]["content"][-1]["text"]
+    said(json.dumps({"query": text}))(handler, body)
+
+
+def status(code: int, body: Any = b"", **headers: str) -> Act:
+    return lambda handler, _: handler.send(code, body, **headers)
+
+
+def reset(handler: Handler, body: dict[str, Any]) -> None:
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def hang(handler: Handler, body: dict[str, Any]) -> None:
+    time.sleep(1.0)
+    handler.close_connection = True
+
+
+def drip(handler: Handler, body: dict[str, Any]) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    for _ in range(20):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(0.05)
+    handler.close_connection = True
+
+
+def cut(handler: Handler, body: dict[str, Any]) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices": [')
+    handler.close_connection = True
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as one:
+        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield one
+        one.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def second() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as one:
+        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield one
+        one.shutdown()
+        thread.join()
+
+
+def options(*servers: ScriptedServer, **more: Any) -> OpenAiOptions:
+    return OpenAiOptions(**{"base_url": tuple(s.url for s in servers), "model": "tiny", "timeout": 0.5, **more})
+
+
+def ask(text: str = "say", affinity: str = "") -> Ask:
+    pictures = tuple(Picture(name.encode(), name, i / 2) for i, name in enumerate(("one", "two")))
+    return Ask("composed-image", "d", text, SCHEMA, pictures, system="be true", affinity=affinity, seed=5)
+
+
+def patient(one: ScriptedServer, pauses: list[float]) -> Retrying:
+    return Retrying(Route([Breaker(OpenAiServer(one.url, options(one)))]), sleep=pauses.append)
+
+
+def test_request_has_system_then_pictures_then_instruction(server: ScriptedServer) -> None:
+    (given,) = OpenAiHttp(options(server), "secret").answer([ask("look")])
+    assert isinstance(given, Answer)
+    assert given.value == {"query": "look"}
+    assert given.bound == ("one", "two")
+    assert given.request == ask("look").digest("tiny")
+    assert (given.prompt_tokens, given.cached_tokens, given.answer_tokens) == (50, 32, 7)
+    (body,) = server.bodies
+    system, user = body["messages"]
+    assert system == {"role": "system", "content": "be true"}
+    urls = [part["image_url"]["url"] for part in user["content"][:2]]
+    assert [base64.b64decode(u.removeprefix("data:image/jpeg;base64,")) for u in urls] == [b"one", b"two"]
+    assert user["content"][2] == {"type": "text", "text": "look"}
+    assert body["response_format"]["type"] == "json_schema"
+    assert body["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert (body["seed"], body["max_tokens"], body["temperature"]) == (5, 1024, 0.7)
+    assert server.keys == ["Bearer secret"]
+
+
+FAULTS: dict[str, tuple[Act, str]] = {
+    "429": (status(429, {"error": {"message": "busy"}}), "rate-limit"),
+    "429 with Retry-After": (status(429, Retry_After="3"), "rate-limit"),
+    "500": (status(500, {"error": {"message": "boom"}}, Connection="close"), "server-error"),
+    "503": (status(503, Retry_After="2"), "server-error"),
+    "redirect": (status(302, Location="http://127.0.0.1:1/"), "server-error"),
+    "reset": (reset, "reset"),
+    "hang": (hang, "timeout"),
+    "drip": (drip, "timeout"),
+    "cut": (cut, "reset"),
+    "HTML": (status(200, b"<html>login</html>"), "bad-reply"),
+    "empty": (status(200), "bad-reply"),
+    "invalid UTF-8": (status(200, b'{"choices": "\xff"}'), "bad-reply"),
+    "list": (status(200, []), "bad-reply"),
+    "no choices": (status(200, {"choices": []}), "bad-reply"),
+    "wrong shape": (status(200, {"choices": [{"message": "hi"}]}), "bad-reply"),
+    "no text": (status(200, {"choices": [{"message": {"content": None}, "finish_reason": "stop"}]}), "bad-reply"),
+    "5 MB": (status(200, b" " * (5 << 20)), "bad-reply"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_passing_fault_is_named_and_survived(server: ScriptedServer, name: str) -> None:
+    act, reason = FAULTS[name]
+    server.script = [act]
+    one = OpenAiServer(server.url, options(server))
+    with pytest.raises(TransientFailure) as caught:
+        one.answer([ask()])
+    assert caught.value.reason == reason
+    assert caught.value.after == {"429 with Retry-After": 3.0, "503": 2.0}.get(name)
+    pauses: list[float] = []
+    server.script = [act]
+    (given,) = patient(server, pauses).answer([ask()])
+    assert isinstance(given, Answer)
+    assert len(pauses) == 1
+
+
+REFUSALS: dict[str, tuple[Act, str]] = {
+    "truncated": (said('{"query": "a', "length"), "answer-truncated"),
+    "filtered": (said("", "content_filter"), "answer-refused"),
+    "prose": (said("Sure! Here it is."), "answer-schema"),
+    "fenced": (said('```json\n{"query": "a"}\n```'), "answer-schema"),
+    "missing": (said("{}"), "answer-schema"),
+    "more": (said('{"query": "a", "b": 1}'), "answer-schema"),
+    "wrong type": (said('{"query": 3}'), "answer-schema"),
+    "empty": (said('{"query": ""}'), "answer-schema"),
+    "NaN": (said('{"query": NaN}'), "answer-schema"),
+    "deep": (said("[" * 100_000), "answer-schema"),
+    "400": (status(400, {"error": {"message": "too many images"}}), "request-refused"),
+    "413": (status(413), "request-refused"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_useless_answer_is_a_refusal_and_not_asked_again(server: ScriptedServer, name: str) -> None:
+    act, reason = REFUSALS[name]
+    server.script = [act]
+    first, other = OpenAiHttp(options(server, concurrency=1)).answer([ask("a"), ask("b")])
+    assert isinstance(first, Refusal)
+    assert first.reason == reason
+    assert first.request == ask("a").digest("tiny")
+    assert isinstance(other, Answer)
+    assert len(server.bodies) == 2
+
+
+def test_wrong_model_names_those_that_are_served(server: ScriptedServer) -> None:
+    with pytest.raises(UsageError) as caught:
+        OpenAiHttp(options(server, model="huge")).check()
+    assert "'huge'" in caught.value.cause
+    assert "tiny" in caught.value.remedy
+    with pytest.raises(UsageError):
+        OpenAiHttp(options(server, model="huge")).answer([ask()])
+
+
+def test_the_model_is_looked_up_once(server: ScriptedServer) -> None:
+    vlm = OpenAiHttp(options(server))
+    vlm.check()
+    vlm.answer([ask(str(i)) for i in range(6)])
+    assert server.listings == 1
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_refused_key_and_lost_path_are_usage_errors(server: ScriptedServer, code: int) -> None:
+    server.script = [status(code, {"error": {"message": "no"}})]
+    with pytest.raises(UsageError):
+        OpenAiHttp(options(server)).answer([ask()])
+
+
+def test_no_server_is_a_service_that_is_down() -> None:
+    with ScriptedServer() as gone:
+        url = gone.url
+    server = OpenAiServer(url, OpenAiOptions(base_url=url, model="tiny"))
+    with pytest.raises(ServiceDown, match="reset"):
+        Retrying(Breaker(server, threshold=2, probes=2, sleep=lambda _: None), sleep=lambda _: None).answer([ask()])
+
+
+def test_a_clip_stays_with_one_server_and_moves_when_it_is_down(server: ScriptedServer, second: ScriptedServer) -> None:
+    breakers = [Breaker(OpenAiServer(s.url, options(s)), threshold=1, probes=1, sleep=lambda _: None)
+                for s in (server, second)]  # fmt: skip
+    route = Route(breakers)
+    asks = [ask(f"{clip} {n}", affinity=f"clip-{clip}") for clip in range(12) for n in range(3)]
+    route.answer(asks)
+    places: dict[str, set[int]] = {}
+    for i, one in enumerate((server, second)):
+        for body in one.bodies:
+            places.setdefault(body["messages"][-1]["content"][-1]["text"].split()[0], set()).add(i)
+    assert len(places) == 12
+    assert all(len(found) == 1 for found in places.values())
+    assert server.bodies and second.bodies
+    server.script = [status(500)] * 3
+    assert all(isinstance(a, Answer) for a in Retrying(route, sleep=lambda _: None).answer(asks))
+    assert breakers[0].down
+    assert not breakers[1].down
+
+
+def test_thirty_percent_faults_change_no_answer(server: ScriptedServer) -> None:
+    asks = [ask(str(i)) for i in range(60)]
+    whole = patient(server, []).answer(asks)
+    kinds = [a for name, (a, _) in FAULTS.items() if name not in ("hang", "drip", "5 MB")]
+    server.script = [kinds[(i // 3) % len(kinds)] if i % 3 == 0 else well for i in range(90)]
+    pauses: list[float] = []
+    assert patient(server, pauses).answer(asks) == whole
+    assert len(pauses) == 30
+
+
+@pytest.mark.parametrize(
+    ("spec", "cause"),
+    [
+        ({"use": "magic"}, "'magic'"),
+        ({}, "''"),
+        ({"use": "signals", "model": "x"}, "'model'"),
+        ({"use": "openai_http", "base_url": "http://x"}, "model"),
+        ({"use": "openai_http", "base_url": [], "model": "m"}, "base_url"),
+        ({"use": "openai_http", "base_url": "http://x", "model": "m", "timeout": -1}, "timeout"),
+        ({"use": "openai_http", "base_url": "http://x", "model": "m", "odd": 1}, "odd"),
+        ({"use": "openai_http", "base_url": "http://x", "model": "m", "api_key": {"env": "SYNFLOW_NO_KEY"}},
+         "SYNFLOW_NO_KEY"),
+    ],
+)  # fmt: skip
+def test_wrong_specs_are_usage_errors(spec: dict[str, Any], cause: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_vlm(spec)
+    assert cause in caught.value.cause
+    assert caught.value.remedy
+
+
+def test_opens_what_a_manifest_names(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNFLOW_TEST_KEY", "k1")
+    base = server.url.removesuffix("/v1") + "/"
+    vlm = open_vlm({"use": "openai_http", "base_url": [base], "model": "tiny", "revision": "r", "max_pixels": 784,
+                    "api_key": {"env": "SYNFLOW_TEST_KEY"}})  # fmt: skip
+    assert vlm.model == "tiny@r?max_pixels=784"
+    (given,) = vlm.answer([ask()])
+    assert isinstance(given, Answer)
+    assert (given.model, given.revision) == ("tiny", "r")
+    assert server.keys == ["Bearer k1"]
+    assert server.bodies[0]["mm_processor_kwargs"] == {"max_pixels": 784}
+    assert open_embedder({"use": "signals"}).model
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x", "http://[", "", "http://host:port", "http://"])
+def test_an_address_that_is_none_is_a_usage_error(url: str) -> None:
+    with pytest.raises(UsageError):
+        OpenAiHttp(OpenAiOptions(base_url=url, model="m", attempts=1)).answer([ask()])
+
+
+def vector(*values: Any) -> Act:
+    return status(200, {"data": [{"embedding": list(values)}]})
+
+
+def embedder(server: ScriptedServer, **more: Any) -> Any:
+    spec = {"use": "openai_http", "base_url": [server.url], "model": "tiny", "concurrency": 1, **more}
+    return open_embedder(spec)
+
+
+def test_served_embedder_gives_unit_vectors_bound_to_what_was_shown(server: ScriptedServer) -> None:
+    server.script = [vector(3.0, 4.0), vector(0.0, 2.0), status(400)]
+    shown = ask().pictures
+    items = [Item(text="a", instruction="find"), Item(), Item(pictures=shown), Item(text="too long")]
+    first, empty, second, refused = embedder(server).embed(items)
+    assert first.values.tolist() == pytest.approx([0.6, 0.8])
+    assert second.values.tolist() == [0.0, 1.0]
+    assert second.bound == ("one", "two")
+    assert empty.values is refused.values is None
+    assert server.bodies[0]["messages"] == [
+        {"role": "system", "content": "find"},
+        {"role": "user", "content": [{"type": "text", "text": "a"}]},
+    ]
+    assert [part["type"] for part in server.bodies[1]["messages"][0]["content"]] == ["image_url", "image_url"]
+
+
+@pytest.mark.parametrize("bad", [status(200, {"data": []}), vector(), vector(0.0, 0.0), vector("x"), vector(None)])
+def test_a_reply_without_a_vector_is_asked_again(server: ScriptedServer, bad: Act) -> None:
+    server.script = [bad, vector(1.0, 0.0)]
+    (given,) = embedder(server).embed([Item(text="a")])
+    assert given.values.tolist() == [1.0, 0.0]
+
+
+def test_vectors_of_different_lengths_stop_the_run(server: ScriptedServer) -> None:
+    server.script = [vector(1.0), vector(1.0, 0.0)]
+    with pytest.raises(ServiceDown, match="1 and 2"):
+        embedder(server).embed([Item(text="a"), Item(text="b")])
+
+
+def test_preflight_finds_mistakes_before_a_run(server: ScriptedServer) -> None:
+    served = {"use": "openai_http", "base_url": server.url, "model": "tiny"}
+    preflight({"vlm": {"use": "signals"}, "embed": {"use": "signals"}})
+    preflight({"vlm": served, "embed": served})
+    with pytest.raises(UsageError, match=r"embed.*'huge'"):
+        preflight({"vlm": {"use": "signals"}, "embed": {**served, "model": "huge"}})
+    for use in ("transformers", "vllm_engine"):
+        with pytest.raises(UsageError) as caught:
+            preflight({"vlm": served, "embed": {"use": use, "model": "m"}})
+        assert "signals" in caught.value.remedy
+    with ScriptedServer() as gone:
+        url = gone.url
+    with pytest.raises(ServiceDown):
+        preflight({"vlm": {**served, "base_url": url}, "embed": served})
