@@ -12,6 +12,9 @@ from synflow.media.motion import measure
 from synflow.media.movers import camera_of, movers_of
 from synflow.records import Measure, Sample
 
+NOISE = 0.015
+"""Widths per second of residual motion that errors of the flow alone can make under a moving camera."""
+
 
 class DynamicsConfig(StageConfig):
     """When a clip is static. The paper names the step and no detector: all of this is ours.
@@ -22,14 +25,14 @@ class DynamicsConfig(StageConfig):
 
     Attributes:
         min_residual: widths per second of motion beyond the camera's, under a camera that stands.
-        min_parallax: the same under a camera that moves.
+        min_parallax: the same under a camera that moves, as a share of the camera's speed.
         moving_camera: widths per second at the edge of the picture from which a camera counts as moving.
         min_changed: share of the picture that changes over 1.5 s for half of the time.
         min_busy: share that changes in the busier quarter of the time.
     """
 
     min_residual: float = Field(0.08, ge=0)
-    min_parallax: float = Field(0.015, ge=0)
+    min_parallax: float = Field(0.2, ge=0)
     moving_camera: float = Field(0.03, ge=0)
     min_changed: float = Field(0.015, ge=0, le=1)
     min_busy: float = Field(0.05, ge=0, le=1)
@@ -67,8 +70,9 @@ class Dynamics:
         }
         limits = self.config
         still = motion.changed < limits.min_changed and motion.busy < limits.min_busy
-        moves = float(camera["strength"]) >= limits.moving_camera
-        if still and motion.residual < (limits.min_parallax if moves else limits.min_residual):
+        speed = float(camera["strength"])
+        needed = max(NOISE, limits.min_parallax * speed) if speed >= limits.moving_camera else limits.min_residual
+        if still and motion.residual < min(needed, limits.min_residual):
             detail = f"residual {motion.residual:.3f} widths/s, {motion.changed:.1%} changed"
             return Drop("static-clip", detail, measures)
         return Keep(sample.having(measures=measures, facts={"camera": camera, "movers": movers_of(motion.pairs)}))

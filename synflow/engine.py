@@ -16,6 +16,7 @@ from synflow.finish import finish
 from synflow.identity import check_identity, fingerprint, read_identity
 from synflow.ids import digest_of
 from synflow.manifest import Manifest
+from synflow.models.contract import preflight
 from synflow.plan import PACK, PassPlan, Shard, freeze, passes_of, read_records, read_shards
 from synflow.records import Step
 from synflow.registry import build, stage_class
@@ -258,6 +259,9 @@ class Engine:
 
     def _executor_open(self) -> Executor:
         if self._executor is None:
+            used = frozenset().union(*(getattr(cls, "uses", frozenset()) for cls in self.classes))
+            models = self.manifest.models.model_dump(mode="json")
+            preflight({role: model for role, model in models.items() if role in used})
             self._executor = self._open_with(self.manifest.executor.model_dump(mode="json"), self.spec)
         return self._executor
 

@@ -36,6 +36,7 @@ SIDEWAYS: dict[tuple[str, str], str] = {
 SIDEWAYS_MODULES: dict[tuple[str, str], str] = {
     ("models", "synflow.media.colors"): "`signals` names colours exactly as the measuring stages do; pure functions",
     ("models", "synflow.media.findings"): "`signals` speaks of what the measuring functions find; pure functions",
+    ("models", "synflow.media.told"): "`signals` reads what the motion stage told of a clip; pure functions",
 }
 """The same for single modules: (importing package, imported module) -> why."""
 

@@ -216,7 +216,8 @@ def test_stages_lists_parameters_and_reasons(capsys: pytest.CaptureFixture[str])
 
 
 def test_docs_of_parameters_are_read_from_docstrings() -> None:
-    doc = "One.\n\nAttributes:\n    low, high: seconds,\n        of the clip.\n    share (float): of all.\n\nSee:\n    X: y"
+    entries = "    low, high: seconds,\n        of the clip.\n    share (float): of all.\n"
+    doc = f"One.\n\nAttributes:\n{entries}\nSee:\n    X: y"
     assert synflow.commands.stages.attribute_docs(doc) == {
         "low": "seconds, of the clip.", "high": "seconds, of the clip.", "share": "of all.",
     }  # fmt: skip

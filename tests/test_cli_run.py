@@ -169,7 +169,7 @@ def test_an_incomplete_end_tells_causes_once_and_how_to_go_on(width: int, tmp_pa
     assert end_code(state) == 3 and "\x1b" not in text
     for part in (
         "half is not complete",
-        "4/10 shards 6 failed · 4.0 clips/s of work",
+        "4/10 shards 6 failed · 4.0 clips/s a worker",
         "nearly black",
         "6 shards: curate 000000",
         "and 2 more",

@@ -35,8 +35,10 @@ _STILL = re.compile(
     r"camera (stays|remains|is|keeps|holds) (\w+ )?(still|static|fixed|stationary)|(static|fixed|still) (camera|shot)"
 )
 _TURN = re.compile(
-    r"\b(pan|tilt|turn|move|swing|sweep|zoom)(s|ning|ing|ming)?\b(?: slowly| quickly| gently)?(?: the view)?"
-    r"(?: to)?(?: the)? (left|right|up|down|in|out)(?:wards?)?\b"
+    r"\b(?:(?:camera|view|shot) (?:slowly |quickly |gently )?(?:pan|tilt|turn|move|swing|sweep)s"
+    r"|pans|panning|tilts|tilting)"
+    r"(?: slowly| quickly| gently)?(?: to)?(?: the)? (left|right|up|down)(?:wards?)?\b"
+    r"|\bzoom(?:s|ing)? (?:slowly |quickly )?(in|out)\b"
 )
 _WAY = re.compile(
     r"\bfrom (?:the )?(left|right|top|bottom) (?:side )?to (?:the )?(left|right|top|bottom)\b"
@@ -147,22 +149,16 @@ def _camera(text: str, evidence: Evidence) -> Iterable[Verdict]:
     """Judge how the camera moves; within one shot only, and only where it was measured."""
     camera = evidence.facts.get("camera") or {}
     motion, way = str(camera.get("motion", "")), str(camera.get("direction", ""))
-    if (
-        not motion
-        or evidence.facts.get("cuts")
-        or not re.search(r"\bcamera|\bzoom|\bpan(s|ning)?\b|\bshot\b|view", text)
-    ):
+    if not motion or evidence.facts.get("cuts"):
         return
     if _STILL.search(text):
         moving = motion in ("pan", "tilt", "zoom", "roll")
         yield "supported" if motion == "still" else "contradicted" if moving else "unknown"
-    told = _TURN.search(text)
-    about = re.search(r"\bcamera|\bview|\bzoom|\bpan(s|ning)\b|\btilt", text)
-    if told and about:
-        yield _same_way(told[3], motion, way)
-    elif re.search(r"camera moves in closer|view closes in|zooms? in", text):
+    if told := _TURN.search(text):
+        yield _same_way(told[1] or told[2], motion, way)
+    elif re.search(r"camera moves in closer|view closes in", text):
         yield _same_way("in", motion, way)
-    elif re.search(r"camera draws back|view opens up|zooms? out", text):
+    elif re.search(r"camera draws back|view opens up|view widens", text):
         yield _same_way("out", motion, way)
 
 

@@ -123,5 +123,5 @@ def _note(one: PassState) -> str:
     parts = [f"{len(one.failed)} failed"] if one.failed else []
     inputs = one.counts.get("inputs", 0)
     if inputs and one.seconds > 0:
-        parts.append(f"{inputs / one.seconds:.1f} clips/s of work")
+        parts.append(f"{inputs / one.seconds:.1f} clips/s a worker")
     return " · ".join(parts)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-import imagehash
-from PIL import Image as Picture
-
 from synflow.contract import Stills
 from synflow.durable import Attempt, Draft, seal
 from synflow.errors import Damage
 from synflow.ids import digest, digest_of_frames
+from synflow.media.phash import picture_hash
 from synflow.records import Frame, Image, Pair, Provenance, Sample, Side, Video
 from synflow.store.layout import RunLayout
 from synflow.store.receipts import ObjectRef
@@ -58,7 +56,7 @@ class FrameStore:
             frames=tuple(frames),
             frames_digest=digest_of_frames(frame.digest for frame in frames),
             frames_object=self.OPEN,
-            facts={"phash": str(imagehash.phash(Picture.fromarray(middle)))},
+            facts={"phash": picture_hash(middle)},
         )
 
     def read(self, sample: Sample) -> list[bytes]:

@@ -18,7 +18,7 @@ from synflow.media.sandbox import Sandbox
 from synflow.models.contract import open_embedder, open_vlm
 from synflow.models.journal import Journalled
 from synflow.records import Step
-from synflow.registry import build
+from synflow.registry import build, stage_class
 from synflow.store.layout import RunLayout
 
 
@@ -59,15 +59,21 @@ class Worker:
     def vlm(self, pass_name: str, shard: str) -> Journalled:
         """Return the model that sees and writes, with the journal of one shard."""
         if self._vlm is None:
-            self._vlm = open_vlm(self.spec["models"]["vlm"])
+            self._vlm = open_vlm(self._model("vlm"))
         return Journalled(self._vlm, self.layout.journal(pass_name, shard), append_lines)
 
     @property
     def embed(self) -> Embedder:
         """The embedder, kept for the worker's life."""
         if self._embed is None:
-            self._embed = open_embedder(self.spec["models"]["embed"])
+            self._embed = open_embedder(self._model("embed"))
         return self._embed
+
+    def _model(self, role: str) -> Mapping[str, Any]:
+        """Return the manifest's model for ``role``; one that no stage will ask is not opened."""
+        used = any(role in stage_class(name).uses for name in self.spec["stages"])
+        chosen: Mapping[str, Any] = self.spec["models"][role]
+        return chosen if used else {"use": "signals"}
 
     def work(self, unit: Mapping[str, Any]) -> dict[str, Any]:
         """Do one unit; return its receipt and what it cost.

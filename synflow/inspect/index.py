@@ -58,11 +58,15 @@ class RunIndex:
             yield from file.iter_batches(batch_size=65_536, columns=list(names))
 
     def rows(self, table: str, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the rows whose ``column`` is one of ``values``, in their order."""
+        """Return the rows whose ``column`` is one of ``values``, in their order; other row groups are passed over."""
         if not values:
             return []
-        with self._sound(table):
-            found = pq.read_table(self.path(table), filters=[(column, "in", list(values))]).to_pylist()
+        wanted, found = pa.array(values), []
+        with self._sound(table) as file:
+            for group in range(file.num_row_groups):
+                hit = pc.is_in(file.read_row_group(group, columns=[column]).column(column), value_set=wanted)
+                if pc.any(hit).as_py():
+                    found += file.read_row_group(group).filter(hit).to_pylist()
         place = {value: i for i, value in enumerate(values)}
         return sorted((_plain(row) for row in found), key=lambda row: place[row[column]])
 

@@ -153,7 +153,12 @@ def _gather(
 ) -> None:
     """Add those of a slice that lie nearest to the cut; ``outward`` where values grow away from it."""
     values = _values(batch.column("measures"), cut, limits)
-    places = np.flatnonzero(np.isfinite(values))
+    # A rule may have further clauses; who was judged by those says nothing about this threshold.
+    threshold = _threshold(cut, limits)
+    beyond = (
+        np.full(len(values), True) if threshold is None else values >= threshold if outward else values <= threshold
+    )
+    places = np.flatnonzero(np.isfinite(values) & beyond)
     order = places[np.argsort(values[places] if outward else -values[places], kind="stable")][:number]
     for i, row in zip(order, _rows(batch, order), strict=True):
         held.append(Neighbour(round(float(values[i]), 6), **row))

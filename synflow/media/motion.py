@@ -29,6 +29,9 @@ FAR = 1.5
 CHANGE = 10.0
 """Grey levels, after blurring, by which a pixel must differ to count as changed; above grain and coding flicker."""
 
+FAR_SHIFT = 6.0
+"""Pixels from which a shift of the whole picture is undone before the dense flow."""
+
 LITTLE = 0.01
 """Changed share under which the camera is not asked."""
 
@@ -110,9 +113,34 @@ def _pairs_of(times: Times, gap: float, count: int) -> list[tuple[int, int]]:
 
 
 def flow_between(one: Gray, other: Gray) -> Flow:
-    """Return the dense flow from ``one`` to ``other`` in pixels, float32 ``[h, w, 2]`` (right, down)."""
+    """Return the dense flow from ``one`` to ``other`` in pixels, float32 ``[h, w, 2]`` (right, down).
+
+    A shift of the whole picture that is too far for the dense method is found first, by phase correlation.
+    """
+    right, down = _far_shift(one, other)
+    if right or down:
+        move = np.array([[1, 0, -right], [0, 1, -down]], np.float32)
+        other = cv2.warpAffine(other, move, (one.shape[1], one.shape[0]), borderMode=cv2.BORDER_REPLICATE)
     start = np.zeros((*one.shape, 2), np.float32)
-    return np.asarray(cv2.calcOpticalFlowFarneback(one, other, start, 0.5, 3, 15, 2, 5, 1.2, 0), np.float32)
+    flow = cv2.calcOpticalFlowFarneback(one, other, start, 0.5, 3, 15, 2, 5, 1.2, 0)
+    return np.asarray(flow + np.array([right, down], np.float32), np.float32)
+
+
+def _far_shift(one: Gray, other: Gray) -> tuple[int, int]:
+    """Return the shift of the whole picture in pixels; 0, 0 where it is short or makes nothing fit better."""
+    # The transform writes into its arguments: it gets arrays of its own.
+    window = cv2.createHanningWindow((one.shape[1], one.shape[0]), cv2.CV_32F)
+    (right, down), _ = cv2.phaseCorrelate(one.astype(np.float32), other.astype(np.float32), window)
+    if max(abs(right), abs(down)) < FAR_SHIFT:
+        return 0, 0
+    x, y = round(right), round(down)
+    height, width = one.shape
+    if abs(x) > width // 2 or abs(y) > height // 2:
+        return 0, 0
+    a = one[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
+    b = other[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
+    fits = float(cv2.absdiff(a, b).mean()) < 0.6 * float(cv2.absdiff(one, other).mean())
+    return (x, y) if fits else (0, 0)
 
 
 def fit_camera(flow: Flow, texture: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -157,6 +185,15 @@ def camera_flow(model: npt.NDArray[np.float64], shape: tuple[int, int]) -> Flow:
     return np.stack([right + grow * x - turn * y, down + turn * x + grow * y], -1).astype(np.float32)
 
 
+def _seen_twice(camera: Flow, margin: int = 4) -> npt.NDArray[np.bool_]:
+    """Return the places that the camera does not move out of the picture, bool ``[h, w]``; flow guesses elsewhere."""
+    height, width = camera.shape[:2]
+    y, x = np.mgrid[0:height, 0:width]
+    right, down = x + camera[..., 0], y + camera[..., 1]
+    inside = (right >= margin) & (right < width - margin) & (down >= margin) & (down < height - margin)
+    return np.asarray(inside & (x >= margin) & (x < width - margin) & (y >= margin) & (y < height - margin))
+
+
 def textured(picture: Gray) -> npt.NDArray[np.bool_]:
     """Return where a picture has enough structure for flow, bool ``[h, w]``."""
     smooth = cv2.GaussianBlur(picture, (3, 3), 0)
@@ -172,6 +209,7 @@ def look_at_pair(one: Gray, other: Gray, time: float, gap: float) -> Pair:
     texture = textured(one) | textured(other)
     model = fit_camera(flow, texture)
     camera = camera_flow(model, one.shape)
+    texture &= _seen_twice(camera)
     rest = np.linalg.norm(flow - camera, axis=2) * texture
     unit = width * gap
     # Depth makes near things move faster than far ones: a third more or less is still the camera.

@@ -15,6 +15,9 @@ from synflow.media.decoder import Decoded, Missed, Reader, Tally
 from synflow.media.encoder import Encoder
 from synflow.media.render import Pixels, Renderer
 
+ENCODES = 5
+"""Most encodes of one clip until two of them agree."""
+
 
 @dataclass(frozen=True)
 class Scanned:
@@ -103,6 +106,17 @@ class Reel:
             ClipFailure: ``unreadable``: no picture of the span can be decoded.
         """
         places = grid.inside(self._times, range(len(self._times)), start, end)
+        seen: set[bytes] = set()
+        # Measured: x264 gave other, equally valid bytes for the same pictures about once in 4,000 encodes, on one
+        # thread and for no reason that was found. Bytes count only when they came out twice.
+        for _ in range(ENCODES):
+            written = self._written(places)
+            if written in seen:
+                return written
+            seen.add(written)
+        raise ClipFailure("unreadable", f"its clip came out different in each of {ENCODES} encodes")
+
+    def _written(self, places: list[int]) -> bytes:
         try:
             return self._encode(self.reader.chosen(places), set(places))
         except Missed:

@@ -58,12 +58,14 @@ class Checked(Protocol):
 
 
 def preflight(models: Mapping[str, Mapping[str, Any]]) -> None:
-    """Open the models of a manifest (``vlm``, ``embed``) and ask those that are served whether they are there.
+    """Open the models that a run will ask (``vlm``, ``embed`` or both); ask those that are served if they are there.
 
     Raises:
         UsageError: no such backend or model, or the key is refused. ServiceDown: a server does not answer.
     """
-    for model in (open_vlm(models["vlm"]), open_embedder(models["embed"])):
+    openers: Mapping[str, Callable[[Mapping[str, Any]], Vlm | Embedder]] = {"vlm": open_vlm, "embed": open_embedder}
+    for role, spec in models.items():
+        model = openers[role](spec)
         if isinstance(model, Checked):
             model.check()
 

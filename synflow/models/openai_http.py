@@ -52,6 +52,7 @@ class OpenAiServer:
         self.name = re.sub(r"//[^/@]*@", "//", url)
         if not _is_address(url):
             raise self._no_address()
+        self.options = options
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         limits = httpx.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
         wait = httpx.Timeout(options.timeout, connect=min(10.0, options.timeout), pool=None)

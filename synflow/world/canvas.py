@@ -59,12 +59,14 @@ def _surface(rng: np.random.Generator, height: int, width: int, depth: float) ->
 
 
 def _sketch(marks: Floats, color: Floats, rng: np.random.Generator) -> Pixels:
-    """Return pencil lines where the pattern has edges, on paper."""
+    """Return pencil lines where the pattern has edges, and a light wash of shade between them, on paper."""
     levels = (np.clip(marks, 0, 1) * 255).astype(np.uint8)
     edges = cv2.morphologyEx(levels, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)).astype(np.float32) / 255
     lines = np.clip(edges * 2.2, 0, 1)[:, :, None]
     light = _light(rng, marks.shape[0], marks.shape[1], 0.05)[:, :, None]
-    sheet = color * light * _surface(rng, marks.shape[0], marks.shape[1], 0.05)[:, :, None]
+    sheet = (
+        color * (1 - 0.26 * marks[:, :, None]) * light * _surface(rng, marks.shape[0], marks.shape[1], 0.05)[:, :, None]
+    )
     out: Pixels = np.clip(sheet * (1 - lines) + PENCIL * lines, 0, 255).astype(np.uint8)
     return out
 

@@ -25,13 +25,13 @@ def _outlines() -> dict[str, Floats]:
     """Return the corners of each shape around the origin; all cover about as much as a circle of radius 1."""
     round_ = np.linspace(0, 2 * math.pi, 40, endpoint=False)
     points = np.arange(10) * math.pi / 5 - math.pi / 2
-    reach = np.where(np.arange(10) % 2 == 0, 1.3, 0.58)
+    reach = np.where(np.arange(10) % 2 == 0, 1.45, 0.66)
     return {
         "circle": np.stack([np.cos(round_), np.sin(round_)], axis=1),
         "square": np.array([[-0.88, -0.88], [0.88, -0.88], [0.88, 0.88], [-0.88, 0.88]]),
-        "triangle": np.array([[0.0, -1.2], [1.16, 0.86], [-1.16, 0.86]]),
+        "triangle": np.array([[0.0, -1.28], [1.28, 0.94], [-1.28, 0.94]]),
         "star": np.stack([reach * np.cos(points), reach * np.sin(points)], axis=1),
-        "diamond": np.array([[0.0, -1.3], [0.95, 0.0], [0.0, 1.3], [-0.95, 0.0]]),
+        "diamond": np.array([[0.0, -1.42], [1.06, 0.0], [0.0, 1.42], [-1.06, 0.0]]),
     }
 
 
@@ -55,7 +55,7 @@ def pictures(script: Script) -> Iterator[Pixels]:
 def _draw(picture: Pixels, script: Script, number: int, track: Track, i: int) -> None:
     x, y, radius = seen(script, number, track, i)
     height, width = picture.shape[:2]
-    if not (-1.4 * radius < x < width + 1.4 * radius and -1.4 * radius < y < height + 1.4 * radius):
+    if not (-1.5 * radius < x < width + 1.5 * radius and -1.5 * radius < y < height + 1.5 * radius):
         return
     outline = OUTLINES[script.movers[track.mover].shape] * radius
     corners = np.round((outline + np.array([x, y])) * (1 << FINE)).astype(np.int32)[None]
@@ -75,8 +75,8 @@ def _draw(picture: Pixels, script: Script, number: int, track: Track, i: int) ->
 def _hatch(picture: Pixels, corners: npt.NDArray[np.int32], x: float, y: float, radius: float, color: Floats) -> None:
     """Draw a few lighter crayon strokes inside a shape."""
     height, width = picture.shape[:2]
-    x0, x1 = max(int(x - 1.4 * radius), 0), min(int(x + 1.4 * radius) + 2, width)
-    y0, y1 = max(int(y - 1.4 * radius), 0), min(int(y + 1.4 * radius) + 2, height)
+    x0, x1 = max(int(x - 1.5 * radius), 0), min(int(x + 1.5 * radius) + 2, width)
+    y0, y1 = max(int(y - 1.5 * radius), 0), min(int(y + 1.5 * radius) + 2, height)
     if x1 <= x0 or y1 <= y0:
         return
     mask = np.zeros((y1 - y0, x1 - x0), dtype=np.uint8)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from synflow.ids import rng_of
-from synflow.world.palette import DIM_NAMES, NAMES, PAPER_NAMES, SIMILAR, second_for, tones
+from synflow.world.palette import DIM_NAMES, NAMES, PAPER_NAMES, SIMILAR, luma, second_for, tint, tones
 from synflow.world.script import (
     CODECS,
     COLORS,
@@ -193,7 +193,7 @@ def _act(
     draft.state[mover] = "gone" if kind in {"leave", "cross"} else "in"
     if kind == "shrink":
         movers[mover] = Mover(movers[mover].color, movers[mover].shape, "large")
-        draft.radius[mover] = 38.0
+        draft.radius[mover] = 42.0
     if kind == "grow" and movers[mover].size == "large":
         movers[mover] = Mover(movers[mover].color, movers[mover].shape, "medium")
     draft.chosen.append((kind, mover, other, origin, toward, color))
@@ -220,14 +220,23 @@ def _background(
     names = {"dark": DIM_NAMES, "sketch": PAPER_NAMES}.get(style, NAMES)
     free = [n for n in names if n not in taken] or ["grey"]
     color = rng.choice(free)
-    tone = "" if style in {"dark", "sketch"} else rng.choice(tones(color))
-    if color == "grey" and "white" in used and tone == "pale":
-        tone = ""
+    tone = "" if style in {"dark", "sketch"} else _tone(rng, color, used)
     second = color
     if kind not in {"plain", "tiles", "bricks"}:
         second = second_for(color, tone, free, rng)
     turn = rng.choice(("horizontal", "vertical", "diagonal")) if kind == "stripes" else ""
     return Background(kind, color, second, tone, rng.getrandbits(31), turn)
+
+
+def _tone(rng: random.Random, color: str, used: set[str]) -> str:
+    """Choose a tone that sets all movers off by their brightness too, as far as one does."""
+
+    def gap(tone: str) -> float:
+        here = luma(tint(color, tone))
+        return min(abs(luma(COLORS[name]) - here) for name in used)
+
+    clear = [tone for tone in tones(color) if gap(tone) >= 20]
+    return rng.choice(clear) if clear else max(tones(color), key=gap)
 
 
 def _parts(rng: random.Random, draft: _Draft, movers: Sequence[Mover]) -> tuple[Part, ...]:
@@ -245,10 +254,10 @@ def _parts(rng: random.Random, draft: _Draft, movers: Sequence[Mover]) -> tuple[
     placed = {pick[1] for pick in draft.chosen if pick[0] in {"collide", "recolor"}}
     for kind, mover, other, origin, toward, _ in draft.chosen:
         if kind in {"enter", "leave"} and mover not in placed:
-            _lengthen(spots[mover], origin if kind == "enter" else toward, count)
+            _lengthen(spots[mover], origin if kind == "enter" else toward)
         radius = draft.radius.get(mover, RADII[movers[mover].size])
         if kind == "bounce":
-            spots[mover][1] = HEIGHT - radius - 6
+            spots[mover][1] = HEIGHT - radius - 8
         if kind == "recolor":
             away = WIDTH * rng.uniform(0.17, 0.34)
             spots[mover][0] = away if toward == "right" else WIDTH - away
@@ -265,11 +274,11 @@ def _parts(rng: random.Random, draft: _Draft, movers: Sequence[Mover]) -> tuple[
     )
 
 
-def _lengthen(spot: list[float], side: str, count: int) -> None:
+def _lengthen(spot: list[float], side: str) -> None:
     """Put a resting place on the far side of where a mover comes from or goes to: its way is then easy to see."""
     if side in {"left", "right"} and (spot[0] < WIDTH / 2) == (side == "left"):
         spot[0] = WIDTH - spot[0]
-    if count == 1 and side in {"top", "bottom"} and (spot[1] < HEIGHT / 2) == (side == "top"):
+    if side in {"top", "bottom"} and (spot[1] < HEIGHT / 2) == (side == "top"):
         spot[1] = HEIGHT - spot[1]
 
 

@@ -23,7 +23,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
 """The eight colours of movers, RGB."""
 
 SHAPES = ("circle", "square", "triangle", "star", "diamond")
-RADII = {"small": 11.0, "medium": 16.0, "large": 22.0}
+RADII = {"small": 13.0, "medium": 18.0, "large": 24.0}
 STYLES = ("flat", "noise", "dark", "sketch")
 CODECS = ("h264", "vp9", "mpeg4")
 OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 MARGIN = 6.0
 """Pixels between the edge of the picture and a mover that is outside."""
 
-GROWN = {"small": 38.0, "medium": 44.0, "large": 46.0}
+GROWN = {"small": 40.0, "medium": 46.0, "large": 48.0}
 SHRUNK = 0.3
 
 
@@ -47,7 +47,7 @@ def tracks(script: Script, number: int) -> list[Track]:
 
 def _outside(side: str, part: Part) -> tuple[float, float]:
     """Return a place just outside the picture, straight beyond where the mover rests."""
-    reach = part.radius + MARGIN
+    reach = 1.2 * part.radius + MARGIN
     return {
         "left": (-reach, part.y),
         "right": (WIDTH + reach, part.y),

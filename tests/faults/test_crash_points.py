@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from fault_runs import write_manifest
 
+pytestmark = pytest.mark.xdist_group("crash")
+
 PROGRAM = Path(__file__).with_name("crash_points.py")
 
 

@@ -27,6 +27,15 @@ def test_a_rule_of_several_measures_is_one_ratio(handmade: Path) -> None:
     assert near.threshold == 1 and [one.value for one in near.kept][:2] == [round(0.2 / 0.15, 6), 2.0]
 
 
+def test_who_another_clause_judged_is_no_neighbour(handmade: Path) -> None:
+    index = open_index(handmade)
+    for entry in index.run["manifest"]["stages"]:
+        entry["config"].update(min_sharpness=61.5, min_residual=0.105)
+    near = {one.cut.reason: one for one in nearest(index, 9)}
+    assert [one.value for one in near["blurred"].kept][:2] == [62, 63], "60 and 61 were kept for another reason"
+    assert near["static-clip"].dropped == () and near["static-clip"].dropped_in_all == 1
+
+
 def test_cuts_that_dropped_nothing_are_left_out(tmp_path: Path) -> None:
     reasons = [one.cut.reason for one in nearest(open_index(write_run(tmp_path, number=1, frames=1)))]
     assert reasons == ["blurred", "static-clip"]

@@ -154,3 +154,16 @@ def test_the_name_of_a_decoder_must_exist() -> None:
     for name in ("pyavv", "synflow.media.pyav_decoder:Nothing", "no.such.module:Class"):
         with pytest.raises(ImportError):
             load_decoder(name)
+
+
+def test_bytes_of_a_clip_count_only_when_they_came_twice(
+    videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reel = Reel(opened("pyav", videos["h264-b-frames"]), 96)
+    outcomes = iter([b"odd", b"usual", b"other", b"usual"])
+    monkeypatch.setattr(Reel, "_written", lambda self, places: next(outcomes))
+    assert reel.clip(0.0, 1.0) == b"usual"
+    endless = iter(range(100))
+    monkeypatch.setattr(Reel, "_written", lambda self, places: str(next(endless)).encode())
+    with pytest.raises(ClipFailure, match="different in each"):
+        reel.clip(0.0, 1.0)

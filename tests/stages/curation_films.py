@@ -39,7 +39,9 @@ def texture(seed: int, height: int = 90, width: int = 160, grain: int = 4) -> Gr
     rng = np.random.default_rng(seed)
     rough = rng.random((max(2, height // (4 * grain)), max(2, width // (4 * grain)))).astype(np.float32)
     fine = rng.random((height // grain, width // grain)).astype(np.float32)
-    mixed = sum(cv2.resize(p, (width, height), interpolation=cv2.INTER_CUBIC) * k for p, k in ((rough, 0.7), (fine, 0.3)))
+    mixed = sum(
+        cv2.resize(p, (width, height), interpolation=cv2.INTER_CUBIC) * k for p, k in ((rough, 0.7), (fine, 0.3))
+    )
     mixed = (mixed - mixed.min()) / (mixed.max() - mixed.min())
     return np.asarray(20 + 215 * mixed, np.uint8)
 
@@ -85,7 +87,7 @@ def scan_of(film: Gray, fps: float = FPS) -> Scan:
     return Scan(times, film, times[:: max(1, round(fps / 4))], color, len(film), 0, len(film) / fps)
 
 
-def stills_of(film: Gray, count: int = 8, fps: float = FPS, scale: int = 4) -> Stills:
+def stills_of(film: Gray, count: int = 8, fps: float = FPS, scale: int = 1) -> Stills:
     places = ((np.arange(count) + 0.5) * len(film) / count).astype(int)
     large = [cv2.resize(film[p], None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST) for p in places]
     rgb = np.repeat(np.stack(large)[..., None], 3, axis=3)

@@ -45,7 +45,8 @@ class Writer:
         boost = {axis: 0.35 if axis == emphasis else 0.0 for axis in ("spatial", "temporal", "stylistic")}
         self.said = sorted(said, key=lambda s: -(s.weight + boost[s.axis] + 0.25 * rng.random()))
         self.turn = {s.topic: rng.randrange(3) for s in said}
-        self.own = tidy(caption)
+        # A very long text is kept to its beginning, so that there is room for what was measured.
+        self.own = shortened(tidy(caption), 1, 90)
         self.quoted = facts.get("caption_scope") == "video" and bool(self.own)
         self.caption = f"This shot comes from a longer video captioned “{bare(self.own)}”." if self.quoted else self.own
 
@@ -78,7 +79,8 @@ class Writer:
         for said in self.said:
             kind = said.phrase.split(" ")[0]
             # Two phrases that begin alike ("in ... in ...") read badly, and an adjective has said its part already.
-            if not said.phrase or kind in used or (said.adjective and said.adjective in adjectives):
+            said_already = said.adjective and said.adjective in adjectives
+            if not said.phrase or kind in used or said_already or (kind == "that" and used):
                 continue
             longer = f"{text}{',' if used else ''} {said.phrase}"
             if count(longer) <= 22:
@@ -180,15 +182,16 @@ def _mostly(found: Findings, told: set[str]) -> list[Said]:
     unlike = np.abs(grid - np.median(grid, axis=0)).sum(axis=1)
     usual = np.sort(np.argsort(unlike, kind="stable")[: -(-3 * len(unlike) // 4)])
     part = replace(found, looks=tuple(found.looks[index] for index in usual))
+    usually = ("For most of the clip", "Most of the time", "In the main", "As a rule")
+    fitting = [one for one in (*spatial(part), *stylistic(part)) if one.topic not in told and one.weight >= 0.1]
     return [
         Said(
             one.axis,
             one.topic,
             0.5 * one.weight,
-            tuple(f"For most of the clip, {_lower(text)}" for text in one.sentences),
+            tuple(f"{usually[(place + turn) % 4]}, {_lower(text)}" for turn, text in enumerate(one.sentences)),
         )
-        for one in (*spatial(part), *stylistic(part))
-        if one.topic not in told and one.weight >= 0.3
+        for place, one in enumerate(fitting)
     ]
 
 

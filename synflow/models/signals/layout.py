@@ -58,7 +58,7 @@ def _busy(found: Findings) -> Iterator[Said]:
                 "Texture and small shapes fill much of the frame.",
                 "There is fine detail over a large part of the view.",
             ),
-            "full of fine detail", "busy picture", "busy",
+            "full of fine detail", "fine detail", "detailed",
         )  # fmt: skip
     elif max(details) <= 0.12:
         yield Said(

@@ -47,7 +47,7 @@ def _cuts(cuts: int) -> Iterator[Said]:
 
 _CAMERA: dict[tuple[str, str], tuple[tuple[str, ...], str, str]] = {
     ("still", ""): (
-        ("The camera stays still.", "The camera keeps its place.", "All this is seen by a camera that does not move."),
+        ("The camera stays still.", "The camera keeps its place.", "The scene is seen by a camera that does not move."),
         "seen by a still camera", "still camera",
     ),
     ("zoom", "in"): (
@@ -358,7 +358,7 @@ def _duration(found: Findings) -> Iterator[Said]:
         if low <= seconds < high:
             yield Said(
                 "temporal", "duration", 0.15,
-                (f"All this takes {words}.", f"The clip lasts {words}.", f"It takes {words}."),
+                (f"The whole clip takes {words}.", f"The clip lasts {words}.", f"It takes {words}."),
             )  # fmt: skip
 
 

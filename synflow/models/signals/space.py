@@ -28,6 +28,7 @@ def spatial(found: Findings) -> Iterator[Said]:
         if not halves:
             yield from _gathered(found, told)
         yield from _others(found)
+        yield from _leading(found, bool(halves))
     yield from layout(found)
 
 
@@ -195,3 +196,43 @@ def _others(found: Findings) -> Iterator[Said]:
             ),
             "", " ".join(held[:2]),
         )  # fmt: skip
+
+
+def _leading(found: Findings, told: bool) -> Iterator[Said]:
+    """Name the commonest colour of each half, where nothing stronger was said of the halves."""
+    for one, other, _, _ in () if told else _ACROSS:
+        leads = []
+        for half in (one, other):
+            ranked = sorted(COLORS, key=lambda color, half=half: -found.mean(color, half))  # type: ignore[misc]
+            gap = found.mean(ranked[0], half) - found.mean(ranked[1], half)
+            leads.append(ranked[0] if gap >= 0.1 and found.least(ranked[0], half) >= 0.25 else "")
+        first, second = leads
+        if first and first == second:
+            yield Said(
+                "spatial", f"leading-{one}", 0.15,
+                (
+                    f"Both the {HALVES[one]} and the {HALVES[other]} have {first} as their commonest colour.",
+                    f"{first.capitalize()} leads in the {HALVES[one]} as well as in the {HALVES[other]}.",
+                    f"In both the {HALVES[one]} and the {HALVES[other]} there is more {first} than anything else.",
+                ),
+            )  # fmt: skip
+        elif first and second:
+            yield Said(
+                "spatial", f"leading-{one}", 0.5,
+                (
+                    f"The commonest colour is {first} in the {HALVES[one]} and {second} in the {HALVES[other]}.",
+                    f"{first.capitalize()} leads in the {HALVES[one]}, {second} in the {HALVES[other]}.",
+                    f"The {HALVES[one]} is led by {first}, the {HALVES[other]} by {second}.",
+                ),
+                f"with {first} leading in the {HALVES[one]}", f"{first} {HALVES[one]}",
+            )  # fmt: skip
+        elif first or second:
+            color, half = (first, one) if first else (second, other)
+            yield Said(
+                "spatial", f"leading-{one}", 0.25,
+                (
+                    f"In the {HALVES[half]} of the picture, {color} is the commonest colour.",
+                    f"{color.capitalize()} is the leading colour of the {HALVES[half]}.",
+                    f"The {HALVES[half]} shows more {color} than any other colour.",
+                ),
+            )  # fmt: skip

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from synflow.answers import faults_of
+from synflow.asks import Answer, Ask, Picture, Refusal
+from synflow.ids import digest
+from synflow.models.signals.vlm import SignalsVlm
+from synflow.models.signals.wording import bare, count, phrases, shortened, tidy
+
+RED, GREEN, BLUE, GREY = (210, 20, 20), (20, 160, 30), (20, 40, 210), (120, 120, 120)
+LENGTHS = {"1": (10, 25), "2": (80, 200), "3": (30, 100), "4": (5, 30), "5": (10, 70)}
+
+
+def flat(color, size=(90, 160)):
+    return np.full((*size, 3), color, np.uint8)
+
+
+def split(left, right):
+    picture = flat(left)
+    picture[:, 80:] = right
+    return picture
+
+
+def square(x, color=RED, ground=GREY, y=35):
+    picture = flat(ground)
+    picture[y : y + 22, x : x + 22] = color
+    return picture
+
+
+def textured(seed):
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 255, (9, 16, 3), np.uint8)
+    return cv2.resize(small, (160, 90), interpolation=cv2.INTER_CUBIC)
+
+
+def ask(rgbs, prompt="video-captions", seed=1, facts=None, **slots):
+    pictures = []
+    for index, rgb in enumerate(rgbs):
+        jpeg = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+        pictures.append(Picture(jpeg, digest(jpeg), 0.5 + index))
+    return Ask(prompt, "d", "text", {}, tuple(pictures), slots=slots, facts=facts or {}, seed=seed)
+
+
+def told(rgbs, **more):
+    (answer,) = SignalsVlm().answer([ask(rgbs, **more)])
+    assert isinstance(answer, Answer)
+    return answer.value
+
+
+def everything(rgbs, **more):
+    return " ".join(" ".join(told(rgbs, seed=seed, **more).values()) for seed in range(4))
+
+
+CLIPS = {
+    "split": [split(RED, BLUE)] * 8,
+    "mover": [square(5 + 18 * i) for i in range(8)],
+    "brighter": [flat((30 + 25 * i,) * 3) for i in range(8)],
+    "texture": [textured(i) for i in range(8)],
+    "one": [split(GREEN, GREY)],
+    "two": [flat(GREY), flat((60, 60, 60))],
+}
+CAPTION = "A woman in a white top plays with a brown dog on a paved garden walkway near a hedge."
+LONG = "".join(
+    f" Then the {thing} is shown to a crowd, and {n} people clap." for n, thing in enumerate("abcdefghijklm")
+)
+
+
+@pytest.mark.parametrize("name", sorted(CLIPS))
+@pytest.mark.parametrize("caption", ["", "A dog runs", CAPTION, CAPTION + LONG])
+def test_five_captions_keep_their_lengths(name, caption):
+    for seed, emphasis in enumerate(["spatial", "temporal", "topical", "stylistic"]):
+        value = told(CLIPS[name], seed=seed, caption=caption, emphasis=emphasis)
+        faults = faults_of(value, LENGTHS)
+        if name in ("one", "two"):
+            faults.pop("2")  # one or two pictures of one tone cannot fill 80 words truthfully
+        assert not any(fault for fault in faults.values()), (faults, value)
+        assert len(set(value.values())) == 5
+
+
+def test_one_caption_is_short_and_one_is_long():
+    sizes = [count(text) for text in told(CLIPS["mover"], caption=CAPTION).values()]
+    assert min(sizes) < 20
+    assert max(sizes) > 100
+
+
+def test_red_left_and_blue_right():
+    text = everything(CLIPS["split"])
+    assert "red on the left and blue on the right" in text or "left half is mostly red" in text
+    for wrong in ("green", "blue on the left", "red on the right", "black and white", "moves", "brighter as"):
+        assert wrong not in text
+
+
+WAYS = [(1, "left to right", "right to left"), (-1, "right to left", "left to right")]
+
+
+@pytest.mark.parametrize(("order", "way", "wrong"), WAYS)
+def test_a_moving_square_is_told_with_its_way_and_colour(order, way, wrong):
+    text = everything(CLIPS["mover"][::order])
+    assert f"from {way}" in text
+    assert f"from {wrong}" not in text
+    assert "patch of red" in text.lower()
+
+
+def test_brightening_and_darkening():
+    up, down = everything(CLIPS["brighter"]), everything(CLIPS["brighter"][::-1])
+    assert "brighter" in up and "gets darker" not in up and "grows darker" not in up
+    assert "darker" in down and "gets brighter" not in down and "grows brighter" not in down
+
+
+def test_black_and_white_is_told_of_grey_pictures_only():
+    grey = [cv2.cvtColor(cv2.cvtColor(textured(i), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for i in range(6)]
+    assert "black" in everything(grey) and "black-and-white" in everything(grey)
+    assert "black-and-white" not in everything(CLIPS["texture"])
+    assert "black and white" not in everything(CLIPS["texture"])
+
+
+def test_camera_and_cuts_come_from_the_facts_and_only_when_sure():
+    pan = {"camera": {"motion": "pan", "direction": "left", "strength": 0.2}, "cuts": []}
+    weak = {"camera": {"motion": "pan", "direction": "left", "strength": 0.01}, "cuts": []}
+    assert "camera pans to the left" in everything(CLIPS["texture"], facts=pan)
+    assert "camera" not in everything(CLIPS["texture"], facts=weak)
+    cut = everything(CLIPS["texture"], facts={**pan, "cuts": [2.0]})
+    assert "two shots" in cut.lower() and "camera" not in cut
+
+
+def test_a_caption_of_a_longer_video_is_named_as_that():
+    value = told(CLIPS["split"], caption="A man walks", facts={"caption_scope": "video"})
+    assert "longer video captioned “A man walks”" in value["2"]
+    assert not value["2"].startswith("A man walks")
+
+
+def test_same_ask_same_answer_and_another_seed_another_wording():
+    asks = [ask(CLIPS["mover"], seed=seed, caption=CAPTION) for seed in (1, 1, 2)]
+    first, again, other = SignalsVlm().answer(asks)
+    assert first == again
+    assert first.value != other.value
+    assert first.bound == asks[0].bound
+    assert first.request == asks[0].digest("signals/1")
+
+
+def test_frame_captions_speak_of_one_picture():
+    value = told([split(RED, BLUE)], prompt="frame-captions", caption="A man walks away")
+    assert set(value) == {"1", "2", "3", "4", "5"}
+    assert all(6 <= count(text) <= 80 for text in value.values())
+    text = " ".join(value.values())
+    assert "captioned “A man walks away”" in value["4"]
+    for wrong in ("moves", "camera", "as time goes on", "throughout", "at first", "will ", "was "):
+        assert wrong not in text
+
+
+REFERENCE = {"reference": 1, "target": 4}
+
+
+@pytest.mark.parametrize("strategy", ["identity-action", "identity-scene", "identity-negative", "relational"])
+def test_composed_image_names_an_attribute_and_a_difference(strategy):
+    pictures = [square(10), *[square(100 + 10 * i) for i in range(4)]]
+    value = told(pictures, prompt="composed-image", facts=REFERENCE, strategy=strategy)
+    assert count(value["query"]) <= 50
+    assert "red" in value["query"]
+    assert "right" in value["query"]
+    assert "left to right" not in value["query"] or "moves from left to right" in value["query"]
+    assert value["strategy"] in ("identity-action", "identity-scene", "identity-negative", "relational")
+
+
+@pytest.mark.parametrize("relation", ["continuation", "viewpoint", "condition", "variation"])
+def test_composed_video_has_5_to_15_words_and_tells_what_differs(relation):
+    pictures = [flat((200, 200, 200))] * 3 + [flat((90, 90, 90))] * 3
+    value = told(pictures, prompt="composed-video", facts={"reference": 3, "target": 3}, relation=relation)
+    assert 5 <= count(value["query"]) <= 15
+    assert "darker" in value["query"]
+
+
+@pytest.mark.parametrize("prompt", ["composed-image", "composed-video"])
+def test_where_nothing_differs_nothing_is_told(prompt):
+    pictures = [split(RED, BLUE)] * 6
+    (answer,) = SignalsVlm().answer([ask(pictures, prompt=prompt, facts={"reference": 3, "target": 3})])
+    assert isinstance(answer, Refusal)
+    assert answer.reason == "nothing-to-tell"
+
+
+def test_what_cannot_be_answered_is_refused_one_by_one():
+    broken = Ask("video-captions", "d", "t", {}, (Picture(b"no jpeg", "x", 0.0),))
+    empty = Ask("video-captions", "d", "t", {})
+    other = ask(CLIPS["one"], prompt="audit")
+    answers = SignalsVlm().answer([broken, empty, other, ask(CLIPS["split"])])
+    reasons = [answer.reason for answer in answers[:3]]
+    assert reasons == ["picture-unreadable", "no-pictures", "prompt-unsupported"]
+    assert isinstance(answers[3], Answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a man walks", "A man walks."),
+        ("A man walks.. ", "A man walks."),
+        ("What a day!", "What a day!"),
+        ("He says 'go.'", "He says 'go.'"),
+        ("  two\n lines ", "Two lines."),
+        ("", ""),
+        ("一个人在走路", ""),
+    ],
+)
+def test_tidy(text, wanted):
+    assert tidy(text) == wanted
+
+
+def test_bare_has_no_full_stop_and_no_double_quotes():
+    assert bare('A sign says "go".') == "A sign says 'go'"
+
+
+def test_shortening_cuts_at_joints_only():
+    assert shortened(CAPTION, 5, 12) == "A woman in a white top plays with a brown dog."
+    assert shortened("A cat sleeps.", 2, 5) == "A cat sleeps."
+    assert shortened("A man walks between a red car and a very long blue wall that stands there", 5, 9) == ""
+
+
+def test_phrases_of_a_caption():
+    assert phrases("A woman in a white top plays with a brown-and-white dog.") == [
+        "woman", "white top", "playing", "brown-and-white dog",
+    ]  # fmt: skip
