@@ -45,6 +45,8 @@ def show_overview(console: Console, index: RunIndex, facts: Mapping[str, Any]) -
         count_of(facts["shards"], "shard") + (f", {size_of(facts['bytes'])}" if facts["bytes"] else ""),
     ]
     console.print(Text(" · ".join(line)))
+    if not facts["pairs"]:
+        return
     grid = Table.grid(padding=(0, 4))
     domains = {f"{name}  {DOMAINS.get(name, '')}": number for name, number in facts["domains"].items()}
     grid.add_row(_bars("task", facts["tasks"]), _bars("domain", domains))

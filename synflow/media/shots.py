@@ -54,6 +54,10 @@ BLENDS = (0.3, 0.6, 1.0, 1.6, 2.4)
 BLEND_ERROR = 0.4
 """Share of the difference of two scenes that a blend of them may leave unexplained (motion goes on in both)."""
 
+BLEND_BACK = 0.06
+BLEND_STEP = 0.45
+"""How far the weight of the new scene may fall back during a dissolve, and how far it may jump at once."""
+
 BLEND_NEW = 0.33
 """Newness between the ends of a dissolve; more than at a hard cut, for there is more time to move."""
 
@@ -295,6 +299,7 @@ def _blend(pictures: Small) -> tuple[float, float] | None:
     mixed = (weight > 0.15) & (weight < 0.85)
     if mixed.sum() < max(2, len(pictures) // 5) or float(rest.max()) > BLEND_ERROR:
         return None
-    if bool((np.diff(weight) < -0.08).any()) or float(np.diff(weight).max()) > 0.45:
+    back = np.maximum.accumulate(weight) - weight
+    if float(back.max()) > BLEND_BACK or float(np.diff(weight).max()) > BLEND_STEP:
         return None
     return float(rest.max()), float(np.interp(0.5, np.maximum.accumulate(weight), np.arange(len(pictures))))
