@@ -30,7 +30,7 @@ class QualityConfig(StageConfig):
     black_exposure: float = Field(0.10, ge=0, le=1)
     black_contrast: float = Field(0.10, ge=0, le=1)
     max_black: float = Field(0.5, ge=0, le=1)
-    min_sharpness: float = Field(0.22, ge=0, le=1)
+    min_sharpness: float = Field(0.2, ge=0, le=1)
     max_frozen: float = Field(0.4, ge=0, le=1)
     frozen_seconds: float = Field(1.0, ge=0)
     min_moving: float = Field(0.7, ge=0, le=1)
@@ -68,14 +68,14 @@ class Quality:
         return Drop(reason, detail, measures) if reason else Keep(sample.having(measures=measures))
 
     def measure(self, scan: Scan, stills: Stills) -> dict[str, Measure]:
-        """Return the measures of a clip: medians over its stills, and stretches over its scan."""
+        """Return the measures of a clip: over its stills (of sharpness the better ones), and over its scan."""
         # Every second one stands for the whole clip, and is enough.
         looks = [look_at(picture) for picture in stills.rgb[::2]]
         bright = [look for look in looks if look.exposure >= self.config.black_exposure] or looks
         stretch, moving = frozen_stretch(scan.times, scan.luma)
         length = float(scan.times[-1] - scan.times[0]) if len(scan.times) else 0.0
         values = {
-            "quality.sharpness": float(np.median([look.sharpness for look in bright])),
+            "quality.sharpness": float(np.percentile([look.sharpness for look in bright], 75)),
             "quality.exposure": float(np.median([look.exposure for look in looks])),
             "quality.contrast": float(np.median([look.contrast for look in looks])),
             "quality.black": self._black_share(scan.luma),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -69,6 +70,10 @@ class Rectify:
         if text != caption.text:
             caption = caption.model_copy(update={"text": text, "before": caption.before or caption.text})
         found = fault(text)
+        if found and found[0] == "caption-empty" and re.search(r"\w", caption.before):
+            # The repair left nothing: what was there was no description.
+            worse = fault(caption.before)
+            found = worse or ("caption-boilerplate", "nothing but stock phrases")
         if found:
             return caption, *found
         if self.config.languages:

@@ -1,7 +1,7 @@
 """What a manifest will take and give, before anything runs: counted where it can be, else estimated from rates.
 
-The rates were measured on two cores with clips of 8 s at 640 x 360 (see the benchmarks) and, for served models, are
-those of one GPU of 80 GB with a 7B model. They tell minutes from days; the first shard of a run tells more.
+The rates of decoding and measuring are those of runs on real clips on two cores; those of served models (tokens a
+second of one GPU of 80 GB with a 7B model) are assumptions. They tell minutes from days; the first shard tells more.
 """
 
 from __future__ import annotations

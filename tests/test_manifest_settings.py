@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from synflow.errors import UsageError
 from synflow.manifest import parse_manifest
-from synflow.manifest.schema import bytes_of
+from synflow.manifest.parts import bytes_of
 from synflow.manifest.settings import Settings, override, read_yaml, spelled
 
 KEYS = ("version", "name", "seed", "inputs", "stages", "targets", "media", "executor", "models", "output")

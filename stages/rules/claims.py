@@ -25,9 +25,11 @@ Verdict = Literal["supported", "contradicted", "unknown"]
 
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=[\"“(A-Z0-9])")
-_CLAUSE = re.compile(r",\s+(?:and\s+|but\s+|while\s+)?(?=\S+\s+\S+\s+\S+)|;\s+|\s+(?:while|whereas)\s+")
+_CLAUSE = re.compile(r"(?<!half),\s+(?:and\s+|but\s+|while\s+)?(?=\S+\s+\S+\s+\S+)|;\s+|\s+(?:while|whereas)\s+")
 _COLOR = "|".join((*COLORS, "gray"))
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "single": 1, "once": 1, "twice": 2}
+_HALVES = {"upper": "top", "top": "top", "lower": "bottom", "bottom": "bottom", "left": "left", "right": "right"}
+_SIDE = "|".join(_HALVES)
 _PLAIN = frozenset({"red", "orange", "yellow", "green", "blue", "purple", "pink"})
 """Colours whose absence is clear; what passes for black, white, grey or brown depends on the light."""
 
@@ -98,9 +100,29 @@ def _mostly(text: str, evidence: Evidence) -> Iterable[Verdict]:
         for match in re.finditer(pattern, text):
             if not re.search(r"\bhalf is mostly|middle is mostly|around it is mostly|centre that is mostly", text):
                 yield _between(found.mean(match[1]), 0.2, 0.45)
-    halves = {"upper": "top", "top": "top", "lower": "bottom", "bottom": "bottom", "left": "left", "right": "right"}
-    for match in re.finditer(rf"\b({'|'.join(halves)}) half (?:is )?(?:mostly|mainly) ({_COLOR})", text):
-        yield _between(found.mean(match[2], halves[match[1]]), 0.2, 0.45)
+    for match in re.finditer(rf"\b({_SIDE}) half (?:is )?(?:mostly|mainly) ({_COLOR})", text):
+        yield _between(found.mean(match[2], _HALVES[match[1]]), 0.2, 0.45)
+
+
+def _gathered(text: str, evidence: Evidence) -> Iterable[Verdict]:
+    """Judge "most of the green is in the lower half", "the upper half is brighter than the lower half"."""
+    found = evidence.found
+    told = [(m[1], m[2]) for m in re.finditer(rf"(?:most|nearly all) of the ({_COLOR}) is in the ({_SIDE}) half", text)]
+    told += [(m[1], m[2]) for m in re.finditer(rf"\b({_COLOR}) appears chiefly in the ({_SIDE}) half", text)]
+    told += [(m[2], m[1]) for m in re.finditer(rf"\b({_SIDE}) half holds (?:most|nearly all) of the ({_COLOR})", text)]
+    for color, side in told:
+        whole = found.mean(color)
+        if whole >= 0.02:
+            yield _between(0.5 * found.mean(color, _HALVES[side]) / whole, 0.5, 0.7)
+    bright = re.search(rf"\b({_SIDE}) half is (?:clearly )?brighter than the ({_SIDE}) half", text)
+    bright = bright or re.search(
+        rf"lighter in the ({_SIDE}) half of the picture and darker in the ({_SIDE}) half", text
+    )
+    bright = bright or re.search(rf"compared with the ({_SIDE}) half, the ({_SIDE}) half is dark", text)
+    if bright:
+        one, other = (_HALVES[bright[i]] for i in (1, 2))
+        gap = float(np.mean([seen.light_of[one] - seen.light_of[other] for seen in found.looks]))
+        yield _between(gap, -0.03, 0.05)
 
 
 def _named(text: str, evidence: Evidence) -> Iterable[Verdict]:
@@ -234,5 +256,5 @@ def _ways(evidence: Evidence, first: str, last: str) -> list[tuple[float, int]]:
 
 
 Rule = Callable[[str, Evidence], Iterable[Verdict]]
-_ALWAYS: tuple[Rule, ...] = (_mostly, _named, _colorless, _light, _format)
+_ALWAYS: tuple[Rule, ...] = (_mostly, _gathered, _named, _colorless, _light, _format)
 _OVER_TIME: tuple[Rule, ...] = (_camera, _cuts, _brightness_change, _color_change, _direction)

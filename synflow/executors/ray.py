@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import traceback
 from typing import Any
 
@@ -57,6 +59,8 @@ class RayExecutor:
 
     def _connect(self, address: str, cpus: int | None) -> None:
         local = address == "local"
+        # ray.init takes SIGTERM for itself and would end the driver with a dump instead of a resumable stop.
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if local else {}
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
@@ -66,6 +70,10 @@ class RayExecutor:
                 f"Ray cannot be reached at {address!r}: {first}",
                 "start the cluster or correct executor.address; `--set executor.use=serial` runs without Ray",
             ) from error
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
 
     def submit(self, unit: Unit) -> None:
         """Begin a unit on an idle or a fresh actor."""

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from synflow import registry
 from synflow.errors import UsageError
+from synflow.manifest.backends import ModelsSpec
 from synflow.manifest.complaints import Complaint, complaints_of, raise_all
 from synflow.manifest.schema import (
     InputSpec,
     Manifest,
     MediaSpec,
-    ModelsSpec,
     RaySpec,
     SerialSpec,
     ShardSpec,

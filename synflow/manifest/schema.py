@@ -6,75 +6,17 @@ How a file is read, overridden and complained about is in `synflow.manifest`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
 from synflow import registry
-from synflow.errors import UsageError
+from synflow.errors import Refused, UsageError
+from synflow.manifest.backends import ModelsSpec
+from synflow.manifest.parts import Part, Seconds, Size
 from synflow.records import Task
-
-_SIZE = re.compile(r"\s*(\d{1,15})(?:\.(\d{1,6}))?\s*([kmgt]i?b|b)?\s*", re.IGNORECASE)
-_UNITS = {"": 1, "b": 1} | {
-    f"{letter}{kind}": base**power
-    for power, letter in enumerate("kmgt", start=1)
-    for kind, base in (("b", 1000), ("ib", 1024))
-}
-
-
-def bytes_of(value: object) -> object:
-    """Return the bytes that a size such as ``512MiB`` or ``1.5GB`` stands for; other values as they are."""
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.fullmatch(value)
-    if match is None:
-        raise ValueError("must be a size such as 512MiB, 2GiB or a number of bytes")
-    unit = _UNITS[(match[3] or "").lower()]
-    return int(match[1]) * unit + int(int(match[2] or 0) * unit / 10 ** len(match[2] or ""))
-
-
-def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-
-def _web_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("must be an address such as http://127.0.0.1:8000/v1")
-    if parts.username or parts.password or parts.query:
-        raise ValueError("must not hold credentials; name them: api_key: {env: NAME}")
-    return value.rstrip("/")
-
-
-Size = Annotated[int, BeforeValidator(bytes_of, json_schema_input_type=int | str)]
-Address = Annotated[str, AfterValidator(_web_address)]
-Addresses = Annotated[
-    tuple[Address, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str]), Field(min_length=1)
-]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-
-
-class Part(BaseModel):
-    """Base of all parts of a manifest: frozen, no unknown keys.
-
-    Attributes:
-        operational: fields that do not determine a byte of the output (addresses, secrets, speed).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    operational: ClassVar[frozenset[str]] = frozenset()
-
-    def identity(self) -> dict[str, Any]:
-        """Return the fields that determine the output, as JSON."""
-        return self.model_dump(mode="json", exclude=set(self.operational))
 
 
 class InputSpec(Part):
@@ -114,106 +56,6 @@ class RaySpec(Part):
     use: Literal["ray"] = "ray"
     address: str = Field("local", min_length=1)
     cpus: int | None = Field(None, ge=1, le=100_000)
-
-
-class ApiKey(Part):
-    """The name of the environment variable that holds a secret; the secret itself never stands in a manifest."""
-
-    env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-
-
-class Signals(Part):
-    """Measured colour, layout and motion instead of a model: no weights, no GPU, no network."""
-
-    use: Literal["signals"] = "signals"
-
-
-class HttpVlm(Part):
-    """A served model that speaks the OpenAI protocol: a vLLM server, or several of the same model.
-
-    Attributes:
-        base_url: one or more, with the ``/v1``; all pictures of a clip go to one of them.
-        revision: of the weights; only recorded.
-        timeout: seconds for one answer.
-        attempts: of one request, the first one counted; ``patience`` seconds for all of them together.
-        concurrency: requests in flight at each server.
-        max_pixels: of one picture, sent to the server; None leaves the server's own limit.
-    """
-
-    operational = frozenset({"base_url", "api_key", "timeout", "attempts", "patience", "concurrency"})
-    use: Literal["openai_http"]
-    base_url: Addresses
-    model: str = Field(min_length=1)
-    revision: str = ""
-    api_key: ApiKey | None = None
-    timeout: Seconds = 120.0
-    attempts: int = Field(5, ge=1, le=100)
-    patience: Seconds = 600.0
-    concurrency: int = Field(16, ge=1, le=4096)
-    max_pixels: int | None = Field(None, ge=784)
-
-
-class VllmEngine(Part):
-    """A vLLM engine inside a Ray actor that owns the GPUs; needs the extra ``vllm``.
-
-    Attributes:
-        tensor_parallel: GPUs of one replica; ``replicas``: engines side by side.
-        max_model_len: tokens of the longest request and its answer; None: as the model says.
-        gpu_memory: share of the memory of a GPU that the engine may take.
-    """
-
-    operational = frozenset({"tensor_parallel", "replicas", "gpu_memory", "concurrency"})
-    use: Literal["vllm_engine"]
-    model: str = Field(min_length=1)
-    revision: str = ""
-    tensor_parallel: int = Field(1, ge=1, le=1024)
-    replicas: int = Field(1, ge=1, le=1024)
-    max_model_len: int | None = Field(None, ge=256)
-    gpu_memory: float = Field(0.9, gt=0, le=1)
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
-    concurrency: int = Field(64, ge=1, le=4096)
-
-
-class TransformersEmbedder(Part):
-    """An embedder that transformers loads (CLIP family, Qwen2.5-VL family); needs the extra ``models``.
-
-    Attributes:
-        device: ``auto`` takes a GPU where there is one; ``batch``: items at a time.
-    """
-
-    operational = frozenset({"device", "batch"})
-    use: Literal["transformers"]
-    model: str = Field(min_length=1)
-    revision: str = ""
-    device: str = Field("auto", min_length=1)
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
-    batch: int = Field(8, ge=1, le=4096)
-
-
-class HttpEmbedder(Part):
-    """A pooling server (vLLM) that speaks the OpenAI protocol; fields as for the served model that writes."""
-
-    operational = frozenset({"base_url", "api_key", "timeout", "attempts", "patience", "concurrency"})
-    use: Literal["openai_http"]
-    base_url: Addresses
-    model: str = Field(min_length=1)
-    revision: str = ""
-    api_key: ApiKey | None = None
-    timeout: Seconds = 120.0
-    attempts: int = Field(5, ge=1, le=100)
-    patience: Seconds = 600.0
-    concurrency: int = Field(16, ge=1, le=4096)
-
-
-class ModelsSpec(Part):
-    """The models that stages may ask: ``vlm`` sees and writes, ``embed`` compares texts with pictures."""
-
-    vlm: Signals | HttpVlm | VllmEngine = Field(Signals(), discriminator="use")
-    embed: Signals | TransformersEmbedder | HttpEmbedder = Field(Signals(), discriminator="use")
-
-    def identity(self) -> dict[str, Any]:
-        """Return which models answer, not where they are served."""
-        return {"vlm": self.vlm.identity(), "embed": self.embed.identity()}
 
 
 class MediaSpec(Part):
@@ -261,7 +103,7 @@ class StageEntry(Part):
     """A stage with all its parameters, defaults filled in by the stage's own ``Config``."""
 
     name: str
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
         """Return name, version and parameters."""
@@ -315,8 +157,19 @@ class Manifest(Part):
 
     @classmethod
     def restored(cls, value: Mapping[str, Any], folder: Path) -> Manifest:
-        """Return the manifest that ``model_dump(mode="json")`` of another one left."""
-        return cls.model_validate_json(json.dumps(dict(value)), strict=True).located(folder)
+        """Return the manifest that ``model_dump(mode="json")`` of another one left.
+
+        Raises:
+            Refused: it was left by a version of synflow whose manifests were other.
+        """
+        try:
+            return cls.model_validate_json(json.dumps(dict(value)), strict=True).located(folder)
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"]))
+            raise Refused(
+                f"the run was made by another version of synflow ({where}: {error.errors()[0]['msg']})",
+                "resume it with the version that made it, or run its manifest into another --out",
+            ) from error
 
     def with_executor(self, choice: Mapping[str, Any]) -> Manifest:
         """Return a copy with another executor: ``{"use": "ray", "cpus": 2}``.
@@ -324,8 +177,9 @@ class Manifest(Part):
         Raises:
             UsageError: there is no such executor, or it does not take these parameters.
         """
+        value = {**self.model_dump(mode="json"), "executor": dict(choice)}
         try:
-            return self.restored({**self.model_dump(mode="json"), "executor": dict(choice)}, self.folder)
+            return self.model_validate_json(json.dumps(value), strict=True).located(self.folder)
         except ValidationError as error:
             cause = f"executor: {error.errors()[0]['msg']}"
             raise UsageError(cause, "use: serial, or use: ray with address and cpus") from error

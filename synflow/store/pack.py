@@ -25,7 +25,11 @@ def key_of(pair: Pair) -> str:
 
 
 def described(pair: Pair) -> dict[str, Any]:
-    """Return the pair as its ``.json`` member tells it: no positions inside run files."""
+    """Return the pair as its ``.json`` member tells it: no positions inside run files.
+
+    ``digest`` of a video is that of what the shard holds of it (the mp4, or its frames in order); ``frames_digest``
+    is what texts are bound to.
+    """
     value = pair.model_dump(mode="json", exclude={"query", "target"})
     value["query"] = _side(pair.query)
     value["target"] = _side(pair.target)
@@ -48,7 +52,8 @@ def _side(side: Side) -> dict[str, Any]:
             "start": side.video.start,
             "end": side.video.end,
             "times": [frame.time for frame in side.video.frames],
-            "digest": side.video.digest,
+            "digest": side.video.clip_digest or side.video.digest,
+            "frames_digest": side.video.digest,
         }
     return value
 

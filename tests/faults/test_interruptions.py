@@ -156,3 +156,23 @@ def test_read_only_disk_is_a_usage_error(wanted: tuple[Path, str], small_disk: P
     code, output = finish(start(wanted[0], small_disk / "out"))
     assert code == 2, output
     assert "cannot write" in output and "Traceback" not in output
+
+
+@pytest.mark.parametrize("executor", [SERIAL, RAY], ids=["serial", "ray"])
+def test_sigterm_is_a_resumable_stop(wanted: tuple[Path, str], tmp_path: Path, executor: dict[str, object]) -> None:
+    process = start(wanted[0], tmp_path / "out", *with_executor(wanted[0], executor))
+    wait_for(tmp_path / "out" / "log.jsonl", "shard-done")
+    os.kill(process.pid, signal.SIGTERM)
+    code, output = finish(process, 60)
+    assert code == 130, output
+    assert "Traceback" not in output and "synflow resume" in output
+
+
+def test_a_run_of_another_version_is_refused(wanted: tuple[Path, str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    identity = {"name": "x", "manifest": {"version": 9}, "folder": "/", "fingerprint": {}, "passes": [], "shards": 0}
+    (out / "run.json").write_text(json.dumps({**identity, "records": 0}))
+    code, output = finish(start(out, out, command="resume"))
+    assert code == 4, output
+    assert "another version" in output and "Traceback" not in output

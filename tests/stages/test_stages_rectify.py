@@ -212,3 +212,8 @@ def test_real_captions(shared_data: Path):
         texts = lines(folder / f"{name}.jsonl", language)
         found = Counter(reason_of(text) for text in texts)
         assert found["caption-language"] >= 0.95 * len(texts), (name, language, found)
+
+
+def test_what_a_repair_empties_was_boilerplate():
+    assert reason_of("Please like and subscribe to my channel!") == "caption-boilerplate"
+    assert reason_of("<p></p>") == "caption-markup"

@@ -83,7 +83,7 @@ def image_query(
         "identity-action": [change.clause for change in changes if change.kind == "action"],
         "identity-scene": [change.clause for change in changes if change.kind == "look"],
         "identity-negative": [change.without for change in changes if change.without],
-        "relational": [change.clause for change in changes],
+        "relational": [change.clause for change in changes if not change.clause.startswith("something has changed")],
     }
     order = [strategy, "identity-action", "identity-scene", "relational"]
     chosen = next(name for name in order if fitting.get(name))

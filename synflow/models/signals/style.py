@@ -22,7 +22,8 @@ def stylistic(found: Findings) -> Iterator[Said]:
 
 def _light(found: Findings) -> Iterator[Said]:
     lights = [seen.light for seen in found.looks]
-    if max(lights) <= 0.3:
+    # Strong colours look bright to the eye even where their mean brightness is low.
+    if max(lights) <= 0.3 and max(seen.vivid for seen in found.looks) <= 0.3:
         yield Said(
             "stylistic", "light", 0.8,
             (

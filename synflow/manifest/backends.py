@@ -1,0 +1,109 @@
+"""The models that a manifest may name, each a union member that ``use`` chooses."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from synflow.manifest.parts import Addresses, Part, Seconds
+
+
+class ApiKey(Part):
+    """The name of the environment variable that holds a secret; the secret itself never stands in a manifest."""
+
+    env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+class Signals(Part):
+    """Measured colour, layout and motion instead of a model: no weights, no GPU, no network."""
+
+    use: Literal["signals"] = "signals"
+
+
+class HttpVlm(Part):
+    """A served model that speaks the OpenAI protocol: a vLLM server, or several of the same model.
+
+    Attributes:
+        base_url: one or more, with the ``/v1``; all pictures of a clip go to one of them.
+        revision: of the weights; only recorded.
+        timeout: seconds for one answer.
+        attempts: of one request, the first one counted; ``patience`` seconds for all of them together.
+        concurrency: requests in flight at each server.
+        max_pixels: of one picture, sent to the server; None leaves the server's own limit.
+    """
+
+    operational = frozenset({"base_url", "api_key", "timeout", "attempts", "patience", "concurrency"})
+    use: Literal["openai_http"]
+    base_url: Addresses
+    model: str = Field(min_length=1)
+    revision: str = ""
+    api_key: ApiKey | None = None
+    timeout: Seconds = 120.0
+    attempts: int = Field(5, ge=1, le=100)
+    patience: Seconds = 600.0
+    concurrency: int = Field(16, ge=1, le=4096)
+    max_pixels: int | None = Field(None, ge=784)
+
+
+class VllmEngine(Part):
+    """A vLLM engine inside a Ray actor that owns the GPUs; needs the extra ``vllm``.
+
+    Attributes:
+        tensor_parallel: GPUs of one replica; ``replicas``: engines side by side.
+        max_model_len: tokens of the longest request and its answer; None: as the model says.
+        gpu_memory: share of the memory of a GPU that the engine may take.
+    """
+
+    operational = frozenset({"tensor_parallel", "replicas", "gpu_memory", "concurrency"})
+    use: Literal["vllm_engine"]
+    model: str = Field(min_length=1)
+    revision: str = ""
+    tensor_parallel: int = Field(1, ge=1, le=1024)
+    replicas: int = Field(1, ge=1, le=1024)
+    max_model_len: int | None = Field(None, ge=256)
+    gpu_memory: float = Field(0.9, gt=0, le=1)
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    concurrency: int = Field(64, ge=1, le=4096)
+
+
+class TransformersEmbedder(Part):
+    """An embedder that transformers loads (CLIP family, Qwen2.5-VL family); needs the extra ``models``.
+
+    Attributes:
+        device: ``auto`` takes a GPU where there is one; ``batch``: items at a time.
+    """
+
+    operational = frozenset({"device", "batch"})
+    use: Literal["transformers"]
+    model: str = Field(min_length=1)
+    revision: str = ""
+    device: str = Field("auto", min_length=1)
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    batch: int = Field(8, ge=1, le=4096)
+
+
+class HttpEmbedder(Part):
+    """A pooling server (vLLM) that speaks the OpenAI protocol; fields as for the served model that writes."""
+
+    operational = frozenset({"base_url", "api_key", "timeout", "attempts", "patience", "concurrency"})
+    use: Literal["openai_http"]
+    base_url: Addresses
+    model: str = Field(min_length=1)
+    revision: str = ""
+    api_key: ApiKey | None = None
+    timeout: Seconds = 120.0
+    attempts: int = Field(5, ge=1, le=100)
+    patience: Seconds = 600.0
+    concurrency: int = Field(16, ge=1, le=4096)
+
+
+class ModelsSpec(Part):
+    """The models that stages may ask: ``vlm`` sees and writes, ``embed`` compares texts with pictures."""
+
+    vlm: Signals | HttpVlm | VllmEngine = Field(Signals(), discriminator="use")
+    embed: Signals | TransformersEmbedder | HttpEmbedder = Field(Signals(), discriminator="use")
+
+    def identity(self) -> dict[str, Any]:
+        """Return which models answer, not where they are served."""
+        return {"vlm": self.vlm.identity(), "embed": self.embed.identity()}
