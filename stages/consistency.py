@@ -45,6 +45,8 @@ class ConsistencyConfig(StageConfig):
 class Consistency:
     """Scores caption against pictures with the embedder, drops the worst, and picks key frames.
 
+    A caption of a whole video that was cut into shots need not fit each of them: it is scored once against the
+    pictures of all shots together. Where some shots are gone already it cannot be scored.
     An embedder that abstains, or a sample without a caption, gives no score: such a sample is kept.
     """
 
@@ -65,20 +67,17 @@ class Consistency:
         """Return score and key frames of each sample; None where the embedder cannot tell."""
         spoken = [place for place, sample in enumerate(samples) if said_of(sample) is not None]
         pictures = {place: ctx.media.stills(samples[place]).pictures for place in spoken}
-        asks: list[tuple[int, Item]] = []
+        asks: list[list[Item]] = []
         for place in spoken:
             caption = said_of(samples[place])
-            asks.append((place, Item(text=caption.text if caption else "")))
-            asks.append((place, Item(pictures=pictures[place])))
-            asks += [(place, Item(pictures=(picture,))) for picture in pictures[place]]
-        vectors = ctx.embed.embed([item for _, item in asks])
+            told = [other for other in spoken if told_together(samples[place], samples[other])]
+            shown = tuple(picture for other in told for picture in pictures[other])
+            single = [Item(pictures=(picture,)) for picture in pictures[place]]
+            asks.append([Item(text=caption.text if caption else ""), Item(pictures=shown), *single])
+        vectors = iter(ctx.embed.embed([item for items in asks for item in items]))
         rows: list[Row | None] = [None] * len(samples)
-        at = 0
-        for place in spoken:
-            count = 2 + len(pictures[place])
-            items = [item for _, item in asks[at : at + count]]
-            rows[place] = self._row(items, vectors[at : at + count], pictures[place])
-            at += count
+        for place, items in zip(spoken, asks, strict=True):
+            rows[place] = self._row(items, [next(vectors) for _ in items], pictures[place], is_whole(samples, place))
         return rows
 
     def settle(self, rows: Sequence[Row], seed: int) -> Sequence[Decision]:
@@ -100,7 +99,9 @@ class Consistency:
         keys = tuple(int(key) for key in note.get("keys", ()) if not sample.frames or key < len(sample.frames))
         return Keep(sample.having(measures=measures, key_frames=keys or sample.key_frames))
 
-    def _row(self, items: Sequence[Item], vectors: Sequence[Vector], pictures: Sequence[Picture]) -> Row | None:
+    def _row(
+        self, items: Sequence[Item], vectors: Sequence[Vector], pictures: Sequence[Picture], whole_video: bool
+    ) -> Row | None:
         for item, vector in zip(items, vectors, strict=True):
             if item.pictures and vector.values is not None:
                 sent = tuple(picture.digest for picture in item.pictures)
@@ -110,6 +111,7 @@ class Consistency:
         score = fit(text, whole)
         if score is None:
             return None
+        score = score if whole_video else None
         each = [fit(text, vector) for vector in single]
         return {"score": score, "keys": self.key_frames(each, [picture.time for picture in pictures])}
 
@@ -135,8 +137,8 @@ class Consistency:
         if row.get("unbound"):
             return Decision(Drop("answer-unbound", "vector of other pictures"))
         score = row["score"]
-        measures = {"consistency.score": score}
-        if score < threshold - SAME:
+        if score is not None and score < threshold - SAME:
+            measures = {"consistency.score": score}
             return Decision(Drop("caption-mismatch", f"score {score:.3f} under {threshold:.3f}", measures))
         return Decision(note={"score": score, "keys": row["keys"]})
 
@@ -145,6 +147,21 @@ def said_of(sample: Sample) -> Caption | None:
     """Return the caption that a clip is judged by: the first that came with its source and tells of a clip."""
     told = [caption for caption in sample.captions if caption.frame is None and caption.text.strip()]
     return next((caption for caption in told if caption.origin != "model"), told[0] if told else None)
+
+
+def told_together(sample: Sample, other: Sample) -> bool:
+    """Tell whether one caption speaks of both: of the clip itself, or of the shots of one video."""
+    if sample.facts.get("caption_scope") != "video":
+        return sample.key == other.key
+    return sample.record_id == other.record_id
+
+
+def is_whole(samples: Sequence[Sample], place: int) -> bool:
+    """Tell whether all that the caption of a sample speaks of is there: of a cut video, every shot."""
+    sample = samples[place]
+    if sample.clip is None or sample.facts.get("caption_scope") != "video":
+        return True
+    return sum(told_together(sample, other) for other in samples) == sample.clip.of
 
 
 def fit(text: Vector, pictures: Vector) -> float | None:

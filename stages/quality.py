@@ -34,7 +34,7 @@ class QualityConfig(StageConfig):
     max_frozen: float = Field(0.4, ge=0, le=1)
     frozen_seconds: float = Field(1.0, ge=0)
     min_moving: float = Field(0.7, ge=0, le=1)
-    max_blockiness: float = Field(1.6, ge=1)
+    max_blockiness: float = Field(1.55, ge=1)
 
 
 class Quality:

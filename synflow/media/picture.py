@@ -18,7 +18,7 @@ BLACK = 24
 STEEP = 12.0
 """Grey levels above which a step between neighbours counts as an edge of the scene."""
 
-FAINT = 0.5
+FAINT = 1.0
 """Grey levels that are added to both mean steps, so that invisible blocks in a flat picture do not count."""
 
 Gray = npt.NDArray[np.uint8]

@@ -19,7 +19,7 @@ MUXERS = {".mp4": "mp4", ".webm": "webm", ".avi": "avi"}
 OPTIONS: dict[str, dict[str, str]] = {
     "h264": {"preset": "superfast", "crf": "22", "g": "48", "bf": "0", "threads": "1"},
     "vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "18", "b": "2M", "g": "48", "lag-in-frames": "0"},
-    "mpeg4": {"qmin": "2", "qmax": "8", "b": "1600k", "g": "48"},
+    "mpeg4": {"qmin": "1", "qmax": "3", "b": "4M", "g": "48"},
 }
 """What each encoder is told; the picture stays good enough to read colours and edges from."""
 

@@ -120,3 +120,43 @@ def test_the_caption_that_came_with_the_source_is_judged():
 def test_the_quantile_must_be_a_share():
     with pytest.raises(ValidationError):
         ConsistencyConfig(drop_quantile=15)
+
+
+class Seeing(Told):
+    """Notes how many pictures each item shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[int] = []
+
+    def embed(self, items: Sequence[Item]) -> Sequence[Vector]:
+        self.shown += [len(item.pictures) for item in items if len(item.pictures) > 1]
+        return super().embed(items)
+
+
+def shots_of_one_video(number: int, of: int) -> list[Sample]:
+    whole = sample_of("v", "0.5 x", clip=True)
+    assert whole.clip is not None
+    clips = [
+        whole.clip.model_copy(
+            update={"id": f"{place}", "place": place, "of": of, "start": 2.0 * place, "end": 2.0 * place + 2}
+        )
+        for place in range(number)
+    ]
+    return [whole.having(clip=clip, facts={"caption_scope": "video"}) for clip in clips]
+
+
+def test_a_caption_of_a_cut_video_is_scored_against_all_its_shots():
+    embedder = Seeing()
+    rows = Consistency().rows(shots_of_one_video(2, 2), Films({"v": walk(texture(1), 4)}, embedder=embedder))
+    assert [row["score"] for row in rows if row] == [0.5, 0.5]
+    single = Seeing()
+    Consistency().rows([sample_of("v", "0.5 x", clip=True)], Films({"v": walk(texture(1), 4)}, embedder=single))
+    assert embedder.shown == [2 * single.shown[0]] * 2
+
+
+def test_a_caption_of_a_cut_video_cannot_be_scored_when_shots_are_gone():
+    rows = Consistency().rows(shots_of_one_video(1, 2), Films({"v": walk(texture(1), 4)}, embedder=Told()))
+    assert [row["score"] for row in rows if row] == [None]
+    decision = Consistency().settle([row for row in rows if row], 0)[0]
+    assert decision.drop is None and decision.note["keys"]

@@ -1,0 +1,95 @@
+"""What a caption that people wrote names: its things, and ways to speak of them without saying more than it does."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from synflow.models.signals.things import phrases, things
+from synflow.models.signals.wording import bare, count, shortened, tidy
+
+_ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A caption, taken apart.
+
+    Attributes:
+        text: the caption as a sentence, kept to its beginning where it is very long; empty where there is none.
+        things: what it names, with articles, in its order; keywords where it is written without articles.
+        named: ``things`` are phrases with articles, which can stand in a sentence.
+        longer: it speaks of a longer video, of which the pictures show a part.
+    """
+
+    text: str
+    things: tuple[str, ...]
+    named: bool
+    longer: bool
+
+    @classmethod
+    def of(cls, caption: str, facts: Mapping[str, Any]) -> Content:
+        """Take ``caption`` apart; ``facts`` tell whether it was written for a longer video."""
+        text = shortened(tidy(caption), 1, 90)
+        found = things(text)
+        longer = facts.get("caption_scope") == "video" and bool(text)
+        return cls(text, tuple(found or phrases(text)), bool(found), longer)
+
+    @property
+    def sentence(self) -> str:
+        """The whole caption, said of the longer video where it was written for that."""
+        return f"This shot comes from a longer video captioned “{bare(self.text)}”." if self.longer else self.text
+
+    @property
+    def video(self) -> str:
+        """What it was written for: ``a video`` or ``a longer video``."""
+        return "a longer video" if self.longer else "a video"
+
+    def quoted(self, most: int) -> str:
+        """Return the caption in quotation marks, at most ``most`` words; empty where it cannot be made so short."""
+        short = shortened(self.text, 1, most)
+        return f"“{bare(short)}”" if short else ""
+
+    def of_what(self, place: int = 0) -> str:
+        """Return ``a video of a two-humped camel``, for the thing at ``place``; empty where nothing is named."""
+        if not self.things:
+            return ""
+        thing = self.things[place % len(self.things)]
+        return f"{self.video} of {thing}" if self.named else f"{self.video} of “{thing}”"
+
+    def identity(self, most: int = 8) -> str:
+        """Return the first thing without its article, in at most ``most`` words: ``two-humped camel``."""
+        if not self.named:
+            return ""
+        text = _ARTICLE.sub("", self.things[0])
+        if count(text) > most:
+            text = re.split(r" (?:in|with|on|at|over) (?=an? |the )", text)[0]
+        return text if count(text) <= most else ""
+
+    def part(self, rng: random.Random) -> str:
+        """Return a sentence on one or two of the things; empty where nothing is named."""
+        if not self.things:
+            return ""
+        first = rng.randrange(len(self.things))
+        chosen = [self.things[first]]
+        if first + 1 < len(self.things) and (rng.random() < 0.5 or not self.named):
+            chosen.append(self.things[first + 1])
+        if not self.named:
+            where = f"Part of {self.video}" if self.longer else "Part of what is shown"
+            return f"{where}: {', '.join(chosen)}."
+        thing = " and ".join(chosen)
+        if self.longer:
+            return rng.choice(
+                (f"A shot from a longer video that shows {thing}.", f"Part of {self.video} with {thing}.")
+            )
+        forms = [f"{_upper(thing)} can be seen.", f"The scene includes {thing}.", f"Part of what is shown: {thing}."]
+        if len(chosen) == 2:
+            forms.append(f"{_upper(thing)} come into view.")
+        return rng.choice(forms)
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
