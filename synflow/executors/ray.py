@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import traceback
 from typing import Any
@@ -22,6 +23,9 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from synflow.errors import ServiceDown
 from synflow.executors.contract import Result, Unit
 from synflow.executors.worker import Worker
+
+KNOCK_SECONDS = 5.0
+REMEDY = "start the cluster or correct executor.address; `--set executor.use=serial` runs without Ray"
 
 
 class _Actor:
@@ -59,6 +63,7 @@ class RayExecutor:
 
     def _connect(self, address: str, cpus: int | None) -> None:
         local = address == "local"
+        _knock(address)
         # ray.init takes SIGTERM for itself and would end the driver with a dump instead of a resumable stop.
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if local else {}
@@ -68,7 +73,7 @@ class RayExecutor:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ServiceDown(
                 f"Ray cannot be reached at {address!r}: {first}",
-                "start the cluster or correct executor.address; `--set executor.use=serial` runs without Ray",
+                REMEDY,
             ) from error
         finally:
             if threading.current_thread() is threading.main_thread():
@@ -105,6 +110,21 @@ class RayExecutor:
         self._flight.clear()
         if self._own:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens at ``host:port``: Ray itself would try for minutes before it gives up.
+
+    Raises:
+        ServiceDown: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+    except OSError as error:
+        raise ServiceDown(f"Ray cannot be reached at {address!r}: {error.strerror or error}", REMEDY) from error
 
 
 def _failure(unit: Unit, error: RayTaskError) -> Result:

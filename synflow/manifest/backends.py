@@ -21,8 +21,8 @@ class Signals(Part):
     use: Literal["signals"] = "signals"
 
 
-class HttpVlm(Part):
-    """A served model that speaks the OpenAI protocol: a vLLM server, or several of the same model.
+class Served(Part):
+    """A model behind one or more servers that speak the OpenAI protocol.
 
     Attributes:
         base_url: one or more, with the ``/v1``; all pictures of a clip go to one of them.
@@ -30,7 +30,6 @@ class HttpVlm(Part):
         timeout: seconds for one answer.
         attempts: of one request, the first one counted; ``patience`` seconds for all of them together.
         concurrency: requests in flight at each server.
-        max_pixels: of one picture, sent to the server; None leaves the server's own limit.
     """
 
     operational = frozenset({"base_url", "api_key", "timeout", "attempts", "patience", "concurrency"})
@@ -43,6 +42,15 @@ class HttpVlm(Part):
     attempts: int = Field(5, ge=1, le=100)
     patience: Seconds = 600.0
     concurrency: int = Field(16, ge=1, le=4096)
+
+
+class HttpVlm(Served):
+    """A served model that sees and writes: a vLLM server, or several of the same model.
+
+    Attributes:
+        max_pixels: of one picture, sent to the server; None leaves the server's own limit.
+    """
+
     max_pixels: int | None = Field(None, ge=784)
 
 
@@ -83,19 +91,8 @@ class TransformersEmbedder(Part):
     batch: int = Field(8, ge=1, le=4096)
 
 
-class HttpEmbedder(Part):
-    """A pooling server (vLLM) that speaks the OpenAI protocol; fields as for the served model that writes."""
-
-    operational = frozenset({"base_url", "api_key", "timeout", "attempts", "patience", "concurrency"})
-    use: Literal["openai_http"]
-    base_url: Addresses
-    model: str = Field(min_length=1)
-    revision: str = ""
-    api_key: ApiKey | None = None
-    timeout: Seconds = 120.0
-    attempts: int = Field(5, ge=1, le=100)
-    patience: Seconds = 600.0
-    concurrency: int = Field(16, ge=1, le=4096)
+class HttpEmbedder(Served):
+    """A pooling server (vLLM)."""
 
 
 class ModelsSpec(Part):

@@ -38,7 +38,7 @@ def faulty_manifest(tmp_path: Path, clips: Path, **changes: object) -> Path:
 EXPECTED = {"segv": "kills-worker", "hang": "decode-timeout", "bloat": "decode-memory"}
 
 
-def run_with_faults(tmp_path: Path, world: Path, number: int, bad: dict[int, str], shard: int) -> None:
+def check_run_with_faults(tmp_path: Path, world: Path, number: int, bad: dict[int, str], shard: int) -> None:
     clips = many_files(tmp_path / "clips", world, number, bad)
     manifest = faulty_manifest(tmp_path, clips, executor=RAY, shard_clips=shard)
     code, output = finish(start(manifest, tmp_path / "out"))
@@ -49,13 +49,13 @@ def run_with_faults(tmp_path: Path, world: Path, number: int, bad: dict[int, str
 
 
 def test_bad_clips_harm_only_themselves(tmp_path: Path, small_world: Path) -> None:
-    run_with_faults(tmp_path, small_world, 12, {2: "segv", 7: "hang", 9: "bloat"}, shard=6)
+    check_run_with_faults(tmp_path, small_world, 12, {2: "segv", 7: "hang", 9: "bloat"}, shard=6)
 
 
 @pytest.mark.slow
 def test_five_bad_clips_among_200(tmp_path: Path, small_world: Path) -> None:
     bad = {11: "segv", 70: "segv", 71: "segv", 120: "hang", 190: "bloat"}
-    run_with_faults(tmp_path, small_world, 200, bad, shard=32)
+    check_run_with_faults(tmp_path, small_world, 200, bad, shard=32)
 
 
 @pytest.mark.parametrize("executor", [RAY, {"use": "serial"}], ids=["ray", "serial"])

@@ -67,7 +67,7 @@ def wait_for(log: Path, text: str, seconds: float = 60) -> None:
     raise AssertionError(f"{text} never came")
 
 
-def kill_at_random(wanted: tuple[Path, str], tmp_path: Path, moments: int, seed: int) -> None:
+def check_killed_at_random(wanted: tuple[Path, str], tmp_path: Path, moments: int, seed: int) -> None:
     """SIGKILL the driver at random moments of a run under Ray, resuming each time until it is complete."""
     manifest, dataset = wanted
     rng = random.Random(seed)
@@ -90,16 +90,16 @@ def kill_at_random(wanted: tuple[Path, str], tmp_path: Path, moments: int, seed:
 
 
 def test_killed_twice_under_ray(wanted: tuple[Path, str], tmp_path: Path) -> None:
-    kill_at_random(wanted, tmp_path, 2, seed=1)
+    check_killed_at_random(wanted, tmp_path, 2, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_killed_at_50_random_moments_under_ray(wanted: tuple[Path, str], tmp_path: Path) -> None:
-    kill_at_random(wanted, tmp_path, 50, seed=2)
+    check_killed_at_random(wanted, tmp_path, 50, seed=2)
 
 
-def race(tmp_path: Path, small_world: Path, number: int) -> None:
+def check_race(tmp_path: Path, small_world: Path, number: int) -> None:
     clips = many_files(tmp_path / "clips", small_world, 2, {1: "hang"})
     media = {"frames": 2, "short_side": 96, "decoder": PLUGIN_DECODER, "deadline": 5.0}
     manifest = write_manifest(tmp_path / "m.yaml", clips, stages=[{"validate": {"min_short_side": 144}}], media=media)
@@ -116,12 +116,12 @@ def race(tmp_path: Path, small_world: Path, number: int) -> None:
 
 
 def test_of_two_drivers_one_proceeds(tmp_path: Path, small_world: Path) -> None:
-    race(tmp_path, small_world, 2)
+    check_race(tmp_path, small_world, 2)
 
 
 @pytest.mark.slow
 def test_of_two_drivers_one_proceeds_20_times(tmp_path: Path, small_world: Path) -> None:
-    race(tmp_path, small_world, 20)
+    check_race(tmp_path, small_world, 20)
 
 
 @pytest.fixture
