@@ -22,6 +22,7 @@ from synflow.errors import ClipFailure
 from synflow.ids import digest_of_frames
 from synflow.media.keyframes import choose_key_frames
 from synflow.pairs import uniform
+from synflow.pairs.draw import source_caption
 from synflow.records import Caption, Emphasis, Measure, ModelUse, Sample, Style
 
 STYLES: tuple[Style, ...] = ("summary", "dense", "abstract", "keywords", "partial")
@@ -138,7 +139,7 @@ class Enrich:
         stills = ctx.media.stills(sample)
         count = len(stills.pictures)
         shown = [stills.pictures[i] for i in uniform(count, ctx.frames)]
-        caption = own_caption(sample) if self.config.use_caption else ""
+        caption = source_caption(sample) if self.config.use_caption else ""
         chosen = self._key_frames(sample, stills, uniform(count, ctx.frames)) if self.config.frame_captions else ()
         if chosen and not sample.key_frames:
             sample = sample.having(key_frames=chosen)
@@ -245,14 +246,6 @@ def draw_emphasis(rng: random.Random, shares: Mapping[Emphasis, float]) -> Empha
     """Draw an emphasis by its share; the order of ``shares`` does not matter."""
     kinds: tuple[Emphasis, ...] = get_args(Emphasis)
     return rng.choices(kinds, weights=[shares.get(kind, 0.0) for kind in kinds])[0]
-
-
-def own_caption(sample: Sample) -> str:
-    """Return the first caption that came with the clip and is not refuted, on one line; empty where there is none."""
-    for caption in sample.captions:
-        if caption.origin != "model" and caption.text.strip() and "contradicted" not in caption.verdicts.values():
-            return " ".join(caption.text.split())
-    return ""
 
 
 def _bound(pictures: Sequence[Picture]) -> str:

@@ -36,6 +36,7 @@ from synflow.pairs.draw import (
     draw_segment,
     fitting_captions,
     is_black,
+    source_caption,
 )  # fmt: skip
 from synflow.records import (
     TASKS,
@@ -249,7 +250,13 @@ class Expand:
             pictures=(*first, *second),
             system=prompt.system,
             slots=slots,
-            facts={**goal.sample.facts, "reference": len(first), "target": len(second)},
+            facts={
+                **goal.sample.facts,
+                "reference": len(first),
+                "target": len(second),
+                "same_clip": goal is own,
+                "source_caption": source_caption(goal.sample),
+            },
             affinity=target.clip_id,
             seed=seed,
             max_tokens=self.config.max_tokens,

@@ -119,6 +119,8 @@ def _gathered(text: str, evidence: Evidence) -> Iterable[Verdict]:
         rf"lighter in the ({_SIDE}) half of the picture and darker in the ({_SIDE}) half", text
     )
     bright = bright or re.search(rf"compared with the ({_SIDE}) half, the ({_SIDE}) half is dark", text)
+    if bright is None and (dark := re.search(rf"\b({_SIDE}) half is darker than the ({_SIDE}) half", text)):
+        bright = re.search(rf"({dark[2]}) ({dark[1]})", f"{dark[2]} {dark[1]}")
     if bright:
         one, other = (_HALVES[bright[i]] for i in (1, 2))
         gap = float(np.mean([seen.light_of[one] - seen.light_of[other] for seen in found.looks]))

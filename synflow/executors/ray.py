@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import threading
-import traceback
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -25,6 +25,7 @@ from synflow.executors.contract import Result, Unit
 from synflow.executors.worker import Worker
 
 KNOCK_SECONDS = 5.0
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 REMEDY = "start the cluster or correct executor.address; `--set executor.use=serial` runs without Ray"
 
 
@@ -129,7 +130,8 @@ def _knock(address: str) -> None:
 
 def _failure(unit: Unit, error: RayTaskError) -> Result:
     inner = error.cause if isinstance(error.cause, BaseException) else error
-    text = str(error) or "".join(traceback.format_exception(error))
+    # Ray keeps the traceback as coloured text; the exception itself comes without one.
+    text = "Traceback in a Ray worker:\n" + COLORS.sub("", str(error))
     return Result(
         unit,
         "failed",

@@ -181,6 +181,14 @@ def caption_about(sample: Sample) -> str:
     return next((texts[s] for s in order if texts.get(s)), "")
 
 
+def source_caption(sample: Sample) -> str:
+    """Return the first text that came with the source and is not refuted, on one line; empty where there is none."""
+    for caption in sample.captions:
+        if caption.origin != "model" and caption.text.strip() and "contradicted" not in caption.verdicts.values():
+            return " ".join(caption.text.split())
+    return ""
+
+
 def shared_words(one: str, other: str) -> float:
     """Return the share (0..1) of the words of the poorer text that the other one has too."""
     words, more = (set(plain(t).split()) for t in (one, other))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ import pytest
 from synflow.answers import faults_of
 from synflow.asks import Answer, Ask, Picture, Refusal
 from synflow.ids import digest
+from synflow.models.signals.content import Content
+from synflow.models.signals.things import phrases, things
 from synflow.models.signals.vlm import SignalsVlm
-from synflow.models.signals.wording import bare, count, phrases, shortened, tidy
+from synflow.models.signals.wording import bare, count, shortened, tidy
 
 RED, GREEN, BLUE, GREY = (210, 20, 20), (20, 160, 30), (20, 40, 210), (120, 120, 120)
 LENGTHS = {"1": (10, 25), "2": (80, 200), "3": (30, 100), "4": (5, 30), "5": (10, 70)}
@@ -149,6 +153,79 @@ def test_frame_captions_speak_of_one_picture():
         assert wrong not in text
 
 
+TRIVIAL = ("format", "moderate", "medium", "wider than it is high", "as a rule", "on the whole", "compared with")
+
+
+@pytest.mark.parametrize("emphasis", ["spatial", "temporal", "topical", "stylistic"])
+def test_each_short_caption_carries_content_of_the_source_caption_and_no_trivia(emphasis):
+    for seed in range(8):
+        value = told(CLIPS["split"], seed=seed, caption=CAPTION, emphasis=emphasis)
+        for key in "12345":
+            assert {"woman", "dog", "hedge", "walkway", "top"} & set(re.findall(r"\w+", value[key].lower())), value[key]
+        assert any(text in value["5"] for text in ("red", "blue")), value["5"]
+        assert CAPTION not in value["5"]
+        for key in "135":
+            assert not any(text in value[key].lower() for text in TRIVIAL), value[key]
+
+
+def test_without_a_caption_two_measured_facts_are_told_and_no_trivia():
+    for seed in range(8):
+        value = told(CLIPS["split"], seed=seed, caption="", emphasis="temporal")
+        for key in "135":
+            assert {"red", "blue"} <= set(re.findall(r"\w+", value[key].lower())), value[key]
+            assert not any(text in value[key].lower() for text in TRIVIAL), value[key]
+
+
+@pytest.mark.parametrize("scope", ["clip", "video"])
+def test_frame_captions_carry_content_of_the_caption_and_what_the_picture_shows(scope):
+    for seed in range(6):
+        facts = {"caption_scope": scope}
+        value = told([split(RED, BLUE)], prompt="frame-captions", caption=CAPTION, facts=facts, seed=seed)
+        for text in value.values():
+            assert "video" in text or "clip" in text, text
+            assert {"woman", "dog", "hedge", "walkway", "top"} & set(re.findall(r"\w+", text.lower())), text
+            assert "red" in text.lower() or "blue" in text.lower(), text
+            assert ("longer video" in text) == (scope == "video"), text
+
+
+def test_composed_texts_name_what_the_caption_names():
+    facts = {"reference": 1, "target": 4, "source_caption": CAPTION}
+    pictures = [split(RED, BLUE), *[split(RED, GREEN)] * 4]
+    query = told(pictures, prompt="composed-image", facts=facts, strategy="identity-scene")["query"]
+    assert "woman in a white top" in query and "red" in query and "more green" in query
+    facts = {"reference": 2, "target": 2, "source_caption": CAPTION}
+    pictures = [split(RED, BLUE)] * 2 + [split(RED, GREEN)] * 2
+    query = told(pictures, prompt="composed-video", facts=facts, relation="condition")["query"]
+    assert "woman in a white top" in query and "more green" in query and count(query) <= 15
+
+
+def test_composed_texts_do_not_take_a_part_for_the_whole_of_a_longer_video():
+    facts = {"reference": 2, "target": 2, "source_caption": CAPTION, "caption_scope": "video", "same_clip": False}
+    pictures = [split(RED, BLUE)] * 2 + [split(RED, GREEN)] * 2
+    query = told(pictures, prompt="composed-video", facts=facts, relation="condition")["query"]
+    assert query.startswith("Another shot") and "same" not in query
+
+
+@pytest.mark.parametrize(("caption", "name"), [
+    ("A silver car, a red car and a white car drive across a lot.", "scene with the silver car"),
+    ("A big black bee crawls over a flower and then flies away.", "scene with the big black bee"),
+    ("A camel walks along a wooden fence.", "camel and wooden fence"),
+    ("An aerial view of a green valley.", "green valley"),
+    ("baker kneading dough in bakery", ""),
+])  # fmt: skip
+def test_identity_is_what_stays(caption, name):
+    assert Content.of(caption, {}).identity() == name
+
+
+def test_more_movement_alone_is_nothing_to_tell():
+    still, lively = [textured(3)] * 4, [textured(3), textured(3)[::-1].copy(), textured(3), textured(3)[::-1].copy()]
+    facts = {"reference": 4, "target": 4, "source_caption": CAPTION}
+    for relation in ("continuation", "variation"):
+        (answer,) = SignalsVlm().answer([ask(still + lively, prompt="composed-video", facts=facts, relation=relation)])
+        said = answer.value["query"] if isinstance(answer, Answer) else ""
+        assert "more movement" not in said and "something has changed" not in said
+
+
 REFERENCE = {"reference": 1, "target": 4}
 
 
@@ -213,6 +290,23 @@ def test_shortening_cuts_at_joints_only():
     assert shortened(CAPTION, 5, 12) == "A woman in a white top plays with a brown dog."
     assert shortened("A cat sleeps.", 2, 5) == "A cat sleeps."
     assert shortened("A man walks between a red car and a very long blue wall that stands there", 5, 9) == ""
+
+
+@pytest.mark.parametrize(("caption", "named"), [
+    ("A man in a blue shirt keeps a white football in the air on a lawn.",
+     ["a man in a blue shirt", "a blue shirt", "a white football", "a lawn"]),
+    ("In a terminal window the command 'rails blog' is typed.", ["a terminal window"]),
+    ("A man strums a guitar without a strap.", ["a man", "a guitar"]),
+    ("Two women knit a scarf.", ["two women", "a scarf"]),
+    ("A boy plays with a red, white and blue ball.", ["a boy", "a red, white and blue ball"]),
+    ("Chopsticks and a spoon lift noodles out of a bowl of dark broth.", ["a spoon", "a bowl of dark broth"]),
+    ("An aerial view of a lake with a small island.", ["an aerial view of a lake with a small island",
+                                                      "a small island"]),
+    ("A sign says 'a red car'.", []),
+    ("People walk.", []),
+])  # fmt: skip
+def test_things_that_a_caption_names(caption, named):
+    assert things(caption) == named
 
 
 def test_phrases_of_a_caption():

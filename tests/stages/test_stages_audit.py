@@ -102,6 +102,8 @@ def verdict(name, claim, facts=None, still=False):
         ("halves", {}, "Red appears chiefly in the right half", "contradicted"),
         ("halves", {}, "The right half is brighter than the left half", "contradicted"),
         ("halves", {}, "Compared with the left half, the right half is dark", "supported"),
+        ("halves", {}, "The right half is darker than the left half", "supported"),
+        ("halves", {}, "The left half is darker than the right half", "contradicted"),
         ("halves", {}, "A green car waits", "contradicted"),
         ("halves", {}, "A red car waits", "unknown"),
         ("halves", {}, "A dog runs over a lawn", "unknown"),

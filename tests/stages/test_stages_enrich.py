@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from stages.enrich import STYLES, Enrich, draw_emphasis, own_caption
+from stages.enrich import STYLES, Enrich, draw_emphasis
 from synflow import prompts
 from synflow.answers import fault_of, faults_of, is_repetitive
 from synflow.asks import Answer, Picture, Refusal
@@ -16,6 +16,7 @@ from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_of_frames, rng_of
 from synflow.media.keyframes import choose_key_frames
 from synflow.models.signals.vlm import SignalsVlm
+from synflow.pairs.draw import source_caption
 from synflow.records import Caption, Clip, Facts, Sample, Source
 
 
@@ -105,6 +106,12 @@ def test_five_styles_and_five_frame_captions_bound_to_what_was_shown():
     assert outcome.sample.measures["enrich.short_and_long"] is True
 
 
+def test_every_caption_carries_what_the_own_caption_names():
+    (outcome,) = enrich([sample("a", "A red square slides along a grey wall.")])
+    for caption in outcome.sample.captions:
+        assert "red square" in caption.text.lower() or "grey wall" in caption.text.lower(), caption.text
+
+
 def test_it_is_deterministic_and_does_not_depend_on_neighbours():
     one, two = sample("a", "A red square slides along."), sample("b")
     assert enrich([one, two])[0] == enrich([one])[0]
@@ -151,7 +158,7 @@ def test_bad_captions_are_left_out_and_counted_by_fault():
 
 
 @pytest.mark.parametrize("value", [None, [], "text", {"1": None}, {}])
-def test_answers_of_another_shape_leave_the_own_caption(value):
+def test_answers_of_another_shape_leave_the_source_caption(value):
     (outcome,) = enrich([sample("a", "x")], Says(lambda ask: answer(ask, value)), frame_captions=False)
     assert [c.text for c in outcome.sample.captions] == ["x"]
     assert outcome.sample.measures["enrich.fault.schema"] == 5
@@ -194,8 +201,8 @@ def test_emphasis_is_drawn_by_its_shares():
 
 def test_a_refuted_caption_is_not_handed_to_the_model():
     text = Caption(text="wrong", verdicts={"wrong": "contradicted"})
-    assert own_caption(sample("a").having(captions=(text, Caption(text="right")))) == "right"
-    assert own_caption(sample("a")) == ""
+    assert source_caption(sample("a").having(captions=(text, Caption(text="right")))) == "right"
+    assert source_caption(sample("a")) == ""
 
 
 @pytest.mark.parametrize(

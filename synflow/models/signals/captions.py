@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from synflow.media.findings import Findings
+from synflow.models.signals.content import Content
 from synflow.models.signals.motion import temporal
 from synflow.models.signals.said import Said, listed
 from synflow.models.signals.space import spatial
 from synflow.models.signals.style import stylistic
-from synflow.models.signals.wording import bare, count, phrases, shortened, tidy
+from synflow.models.signals.things import phrases
+from synflow.models.signals.wording import count, shortened
 
 _ORDER = {
     "spatial": ("spatial", "temporal", "stylistic"),
@@ -45,10 +47,10 @@ class Writer:
         boost = {axis: 0.35 if axis == emphasis else 0.0 for axis in ("spatial", "temporal", "stylistic")}
         self.said = sorted(said, key=lambda s: -(s.weight + boost[s.axis] + 0.25 * rng.random()))
         self.turn = {s.topic: rng.randrange(3) for s in said}
-        # A very long text is kept to its beginning, so that there is room for what was measured.
-        self.own = shortened(tidy(caption), 1, 90)
-        self.quoted = facts.get("caption_scope") == "video" and bool(self.own)
-        self.caption = f"This shot comes from a longer video captioned “{bare(self.own)}”." if self.quoted else self.own
+        self.content = Content.of(caption, facts)
+        self.caption = self.content.sentence
+        # What short texts may draw on, the most telling first; what no one would look for comes last of all.
+        self.facts = sorted(self.said, key=lambda s: (not s.concrete, s.weight < 0.3))
 
     def sentence(self, said: Said) -> str:
         """Return the next wording of a finding."""
@@ -62,38 +64,59 @@ class Writer:
 
     def summary(self) -> str:
         """10 to 25 words: the caption, shortened or with one measured addition; else the strongest findings."""
-        text = self.caption if count(self.caption) <= 25 else "" if self.quoted else shortened(self.caption, 8, 25)
+        content = self.content
+        text = self.caption if count(self.caption) <= 25 else "" if content.longer else shortened(self.caption, 8, 25)
         if not text:
-            return self._measured_summary()
-        for said in self.said:
-            if said.weight >= 0.4 or count(text) < 10:
+            return self._named_summary() or self._measured_summary()
+        for said in self.facts:
+            if said.concrete or count(text) < 10:
                 addition = min(said.sentences, key=count)
                 if 10 <= count(text) + count(addition) <= 25:
                     return f"{text} {addition}"
         return text if count(text) >= 10 else self._measured_summary()
 
+    def _named_summary(self) -> str:
+        """Return what a caption names that is too long to be given whole, with one finding."""
+        what = self.content.of_what()
+        if not what:
+            return ""
+        head = f"A shot from {what}" if self.content.longer else _upper(what)
+        sentences = (min(said.sentences, key=count) for said in self.facts if said.concrete)
+        fitting = (f"{head}. {sentence}" for sentence in sentences)
+        return next((text for text in fitting if 10 <= count(text) <= 25), "")
+
     def _measured_summary(self) -> str:
         adjectives = self._adjectives(2)
         text = f"{_article(adjectives)} {adjectives} clip" if adjectives else "A clip"
         used: set[str] = set()
-        for said in self.said:
+        told: set[str] = set()
+        for said in self.facts:
             kind = said.phrase.split(" ")[0]
             # Two phrases that begin alike ("in ... in ...") read badly, and an adjective has said its part already.
             said_already = said.adjective and said.adjective in adjectives
             if not said.phrase or kind in used or said_already or (kind == "that" and used):
                 continue
+            if not said.concrete and told:
+                continue
             longer = f"{text}{',' if used else ''} {said.phrase}"
             if count(longer) <= 22:
                 text = longer
                 used.add(kind)
-            if count(text) >= 13:
+                told.add(said.topic)
+            if count(text) >= 15:
                 break
-        if count(text) < 10:
-            text += ", as all of its pictures from beginning to end show"
-        return f"{text}."
+        text += "."
+        for said in self.facts:
+            addition = min(said.sentences, key=count)
+            short = count(text) < 10 or len(told) < 2
+            if short and said.topic not in told and count(text) + count(addition) <= 25:
+                text += f" {addition}"
+                told.add(said.topic)
+        return text if count(text) >= 10 else f"{text[:-1]}, which stays so from beginning to end."
 
     def _adjectives(self, most: int) -> str:
-        return listed([said.adjective for said in self.said if said.adjective][:most])
+        telling = ("dark", "bright", "black-and-white", "colourful", "lively")
+        return listed([said.adjective for said in self.said if said.adjective in telling][:most])
 
     def dense(self) -> str:
         """101 to 180 words where so much can be said: the caption, then findings axis by axis."""
@@ -116,19 +139,18 @@ class Writer:
         return " ".join(parts)
 
     def abstract(self) -> str:
-        """30 to 100 words: what it is, and the impression that it makes as a whole."""
+        """30 to 100 words: what it is, and how it looks and goes on as a whole."""
+        own = self.caption if count(self.caption) <= 60 else shortened(self.content.text, 5, 40)
+        parts = [own or self.content.part(self.rng)] if self.content.text else []
         adjectives = self._adjectives(3)
-        parts = [self.caption] if self.caption and count(self.caption) <= 60 else []
-        if adjectives:
-            impression = (
-                f"Taken as a whole, it makes {_article(adjectives).lower()} {adjectives} impression.",
-                f"The overall impression is {adjectives}.",
-                f"On the whole it comes across as {adjectives}.",
-            )
-            parts.append(self.rng.choice(impression))
-        rest = [said for said in self.said if not (said.adjective and said.adjective in adjectives)]
-        first = {said.axis: said for said in reversed(rest)}
-        ordered = [first[axis] for axis in ("stylistic", "temporal", "spatial") if axis in first]
+        if adjectives and self.rng.random() < 0.25:
+            parts.append(f"The overall impression is {adjectives}.")
+        else:
+            adjectives = ""
+        rest = [said for said in self.facts if not (said.adjective and said.adjective in adjectives)]
+        telling = [said for said in rest if said.concrete]
+        first = {said.axis: said for said in reversed(telling)}
+        ordered = [first[axis] for axis in ("temporal", "spatial", "stylistic") if axis in first]
         ordered += [said for said in rest if said not in ordered]
         for place, said in enumerate(ordered):
             if count(" ".join(parts)) >= 32 and place >= 2:
@@ -139,8 +161,8 @@ class Writer:
     def keywords(self) -> str:
         """5 to 19 words: what the caption names, then what was measured."""
         most = self.rng.randrange(11, 18)
-        words = phrases(self.own)
-        measured = [said.words for said in self.said if said.words]
+        words = phrases(self.content.text)
+        measured = [said.words for said in self.facts if said.words]
         # A topical text keeps to the caption; the others make room for two findings.
         kept: list[str] = []
         room = most - sum(count(text) for text in measured[:2]) if measured else most
@@ -156,18 +178,24 @@ class Writer:
         return ", ".join(kept)
 
     def partial(self) -> str:
-        """10 to 70 words on one aspect only: where things are, what moves, or how it looks."""
-        axes = [axis for axis in self.order if any(said.axis == axis for said in self.said)]
-        axis = axes[0] if self.rng.random() < 0.6 else axes[self.rng.randrange(len(axes))]
-        most = self.rng.randrange(12, 26)
-        parts: list[str] = []
-        for said in [*(s for s in self.said if s.axis == axis), *(s for s in self.said if s.axis != axis)]:
-            if count(" ".join(parts)) >= most:
-                break
-            if parts and said.axis != axis and count(" ".join(parts)) >= 10:
+        """10 to 70 words on a part of it: a thing that the caption names and a finding or two, or findings alone."""
+        parts = [self.content.part(self.rng)] if self.content.things else []
+        telling = [said for said in self.facts if said.concrete]
+        axes = [axis for axis in self.order if any(said.axis == axis for said in telling)]
+        axis = axes[0] if axes and self.rng.random() < 0.6 else self.rng.choice(axes or [self.lead])
+        least = self.rng.randrange(1, 3) if parts else self.rng.randrange(2, 4)
+        ordered = [s for s in telling if s.axis == axis]
+        ordered += [s for s in telling if s.axis != axis]
+        ordered += [s for s in self.facts if not s.concrete]
+        for place, said in enumerate(ordered):
+            if place >= least and count(" ".join(parts)) >= 10:
                 break
             parts.append(self.sentence(said))
         return " ".join(parts)
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _article(text: str) -> str:
@@ -182,14 +210,14 @@ def _mostly(found: Findings, told: set[str]) -> list[Said]:
     unlike = np.abs(grid - np.median(grid, axis=0)).sum(axis=1)
     usual = np.sort(np.argsort(unlike, kind="stable")[: -(-3 * len(unlike) // 4)])
     part = replace(found, looks=tuple(found.looks[index] for index in usual))
-    usually = ("For most of the clip", "Most of the time", "In the main", "As a rule")
+    usually = ("For most of the clip", "Most of the time")
     fitting = [one for one in (*spatial(part), *stylistic(part)) if one.topic not in told and one.weight >= 0.1]
     return [
         Said(
             one.axis,
             one.topic,
             0.5 * one.weight,
-            tuple(f"{usually[(place + turn) % 4]}, {_lower(text)}" for turn, text in enumerate(one.sentences)),
+            tuple(f"{usually[(place + turn) % 2]}, {_lower(text)}" for turn, text in enumerate(one.sentences)),
         )
         for place, one in enumerate(fitting)
     ]

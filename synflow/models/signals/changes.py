@@ -24,7 +24,9 @@ def changing(found: Findings, cuts: int) -> Iterator[Said]:
 def _light_change(found: Findings) -> Iterator[Said]:
     lights = [seen.light for seen in found.looks]
     change = trend(lights)
-    if len(lights) >= 4 and abs(change) >= 0.1:
+    # What goes and comes back has not grown: the last picture must bear it out as well.
+    kept = bool(lights) and (lights[-1] - lights[0]) * np.sign(change) >= 0.6 * abs(change)
+    if len(lights) >= 4 and abs(change) >= 0.1 and kept:
         more, less = ("brighter", "darker") if change > 0 else ("darker", "brighter")
         yield Said(
             "temporal", "light-change", 1.0,

@@ -11,6 +11,15 @@ from typing import Any
 from synflow.models.signals.things import phrases, things
 from synflow.models.signals.wording import bare, count, shortened, tidy
 
+_VIEW = re.compile(
+    r"^(?:an?|the|one|two|three|four|five|six|several|many) (?:[\w-]+ )*?"
+    r"(?:views?|shots?|look|ride|tilt|pan|close-up|recording|time-lapse) (?:of|over|at|on|with|towards) ",
+    re.IGNORECASE,
+)
+_LEAVING = re.compile(
+    r"\b(?:away|past|disappears?|vanish(?:es)?|leaves (?:the|through)|out of (?:view|sight))\b", re.IGNORECASE
+)
+"""Words by which what a caption names may be gone before the end."""
 _ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
 
 
@@ -58,16 +67,33 @@ class Content:
         if not self.things:
             return ""
         thing = self.things[place % len(self.things)]
-        return f"{self.video} of {thing}" if self.named else f"{self.video} of “{thing}”"
+        if not self.named:
+            return f"{self.video} of “{thing}”"
+        if count(thing) < 3:  # "a dog" alone fits too many videos
+            place, thing = 0, self.things[0]
+        if count(thing) < 3:
+            if len(self.things) == 1:
+                return f"{self.video} captioned {self.quoted(40)}" if self.quoted(40) else f"{self.video} of {thing}"
+            thing = f"{thing} and {self.things[1]}"
+        # What comes first is what it is of; the rest is in it.
+        return f"{self.video} {'with' if _VIEW.match(thing) else 'that shows' if place else 'of'} {thing}"
 
     def identity(self, most: int = 8) -> str:
-        """Return the first thing without its article, in at most ``most`` words: ``two-humped camel``."""
+        """Return what stays the same in all of it, without article, in at most ``most`` words: ``two-humped camel``."""
         if not self.named:
             return ""
-        text = _ARTICLE.sub("", self.things[0])
+        first = _VIEW.sub("", self.things[0])
+        text = _ARTICLE.sub("", first)
         if count(text) > most:
             text = re.split(r" (?:in|with|on|at|over) (?=an? |the )", text)[0]
-        return text if count(text) <= most else ""
+        if count(text) > most:
+            return ""
+        if count(text) == 1 and len(self.things) > 1 and not self.longer:
+            text = f"{text} and {_ARTICLE.sub('', self.things[1])}"
+        # Of several things side by side, one may be gone while the scene goes on.
+        plain = not re.search(r" (?:in|with) ", first)
+        several = plain and re.search(re.escape(first) + r"(?:,| and\b)", self.text, re.IGNORECASE)
+        return f"scene with the {text}" if not self.longer and (several or _LEAVING.search(self.text)) else text
 
     def part(self, rng: random.Random) -> str:
         """Return a sentence on one or two of the things; empty where nothing is named."""
@@ -75,8 +101,11 @@ class Content:
             return ""
         first = rng.randrange(len(self.things))
         chosen = [self.things[first]]
-        if first + 1 < len(self.things) and (rng.random() < 0.5 or not self.named):
-            chosen.append(self.things[first + 1])
+        others = [thing for thing in self.things if thing not in chosen[0] and chosen[0] not in thing]
+        more = next((thing for thing in others if self.things.index(thing) > first), others[-1] if others else "")
+        # "a pavement" alone is hardly worth looking for.
+        if more and (rng.random() < 0.5 or not self.named or count(chosen[0]) < 3):
+            chosen = sorted([*chosen, more], key=self.things.index)
         if not self.named:
             where = f"Part of {self.video}" if self.longer else "Part of what is shown"
             return f"{where}: {', '.join(chosen)}."

@@ -94,7 +94,7 @@ def _brightness(found: Findings) -> Iterator[Said]:
                 (
                     f"The {HALVES[bright]} is brighter than the {HALVES[dark]}.",
                     f"It is lighter in the {HALVES[bright]} of the picture and darker in the {HALVES[dark]}.",
-                    f"Compared with the {HALVES[bright]}, the {HALVES[dark]} is dark.",
+                    f"The {HALVES[dark]} is darker than the {HALVES[bright]}.",
                 ),
                 f"with a brighter {HALVES[bright]}", f"bright {HALVES[bright]}",
             )  # fmt: skip
@@ -139,7 +139,7 @@ def _lightest(found: Findings) -> Iterator[Said]:
             (
                 f"The lightest area lies {light_at}, the darkest {dark_at}.",
                 f"It is brightest {light_at} and darkest {dark_at}.",
-                f"The eye meets the most light {light_at} and the deepest tones {dark_at}.",
+                f"The brightest part is {light_at}, the darkest {dark_at}.",
             ),
         )  # fmt: skip
     elif clear_bright or clear_dark:

@@ -41,7 +41,9 @@ VERBS = {
     "taps": "tapping", "types": "typing", "typed": "typing", "uses": "using", "wears": "wearing", "trails": "",
     "reaches": "reaching", "straightens": "", "switches": "switching", "performs": "performing", "drops": "dropping",
     "changes": "changing", "vanishes": "vanishing", "fades": "fading", "stops": "stopping", "frets": "",
-    "overlooking": "", "titled": "", "comes": "", "come": "", "go": "", "make": "", "take": "", "look": "",
+    "overlooking": "", "dressed": "",
+    "followed": "", "taken": "", "dives": "diving",
+    "titled": "", "comes": "", "come": "", "go": "", "make": "", "take": "", "look": "",
     "picks": "picking", "pulls": "pulling", "pushes": "pushing", "demonstrates": "demonstrating",
     "explains": "explaining",
     "speaks": "speaking", "speak": "speaking", "prepares": "preparing", "adds": "adding", "mixes": "mixing",
@@ -52,8 +54,8 @@ PAST = frozenset(
     re.findall(
         r"\w+",
         "ate ran sat stood went came took made gave held drove rode threw fell flew sang swam won lost fought spoke "
-        "wrote got put kept left began drew grew hung hit led let met paid rang rose saw sent set shot shook slid slept "
-        "spent spun swung taught tore told wore",
+        "wrote got put kept began drew grew hung hit led let met paid rang rose saw sent set shook slid "
+        "slept spent spun swung taught tore told wore",
     )
 )
 """Past forms that no ending tells."""

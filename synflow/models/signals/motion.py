@@ -87,7 +87,7 @@ def _camera(facts: Mapping[str, Any], found: Findings) -> Iterator[Said]:
     known = _CAMERA.get((motion, way)) or _CAMERA.get((motion, ""))
     if known:
         sentences, phrase, words = known
-        yield Said("temporal", "camera", 0.6 if motion in ("still", "mixed") else 0.8, sentences, phrase, words)
+        yield Said("temporal", "camera", 0.35 if motion in ("still", "mixed") else 0.8, sentences, phrase, words)
     elif not motion and len(found.looks) >= 4 and found.border <= 0.01 and max(found.steps) >= 0.004:
         yield Said(
             "temporal", "camera", 0.4,
@@ -139,7 +139,7 @@ def _where(found: Findings) -> Iterator[Said]:
             (
                 f"Most of the movement takes place in the {HALVES[half]}.",
                 f"Movement is seen mainly in the {HALVES[half]} of the picture.",
-                f"The {HALVES[half]} sees most of the change.",
+                f"What moves is mostly in the {HALVES[half]}.",
             ),
             f"with movement mainly in the {HALVES[half]}", f"movement in {HALVES[half]}",
         )  # fmt: skip
@@ -149,7 +149,7 @@ def _where(found: Findings) -> Iterator[Said]:
             (
                 "Most of the movement takes place near the middle.",
                 "Movement is seen mainly around the centre of the picture.",
-                "The centre sees most of the change.",
+                "What moves is mostly near the centre.",
             ),
             "with movement mainly in the middle", "movement in the centre",
         )  # fmt: skip

@@ -28,6 +28,17 @@ class Said:
     words: str = ""
     adjective: str = ""
 
+    @property
+    def concrete(self) -> bool:
+        """Whether a person could look for it: a colour and where, light and where, camera, a way, a change."""
+        kind = self.topic.partition("-")[0]
+        return self.weight >= 0.3 and (kind not in _TRIVIAL or "black" in self.adjective)
+
+
+_TRIVIAL = frozenset(
+    {"format", "contrast", "busy", "lines", "ends", "duration", "activity", "pace", "detail", "palette", "mostly"}
+)
+"""Topics that say how a picture is made rather than what is to be seen in it."""
 
 PLACES = {
     ("left", "top"): "at the top left",

@@ -224,7 +224,7 @@ def _leading(found: Findings, told: bool) -> Iterator[Said]:
                     f"{first.capitalize()} leads in the {HALVES[one]}, {second} in the {HALVES[other]}.",
                     f"The {HALVES[one]} is led by {first}, the {HALVES[other]} by {second}.",
                 ),
-                f"with {first} leading in the {HALVES[one]}", f"{first} {HALVES[one]}",
+                f"with much {first} in the {HALVES[one]}", f"{first} {HALVES[one]}",
             )  # fmt: skip
         elif first or second:
             color, half = (first, one) if first else (second, other)
