@@ -46,6 +46,7 @@ class Shots:
     version: ClassVar[int] = 1
     Config: ClassVar[type[StageConfig]] = ShotsConfig
     whole_shard: ClassVar[bool] = False
+    divides: ClassVar[bool] = True
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
     reasons: ClassVar[Mapping[str, str]] = {
         "too-short": "no shot lasts `min_clip`",

@@ -19,12 +19,13 @@ TASK_WORDS = {
 }
 
 
-def dataset_card(manifest: Manifest, value: Mapping[str, Any]) -> str:
+def dataset_card(manifest: Manifest, value: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
     """Return the card of a finished run.
 
     Args:
         manifest: of the run.
         value: what ``dataset.json`` says.
+        reasons: what the reasons of the engine mean; those of a stage are its own.
     """
     records, clips, pairs = value["records"], value["clips"], value["pairs"]
     lines = [
@@ -48,7 +49,8 @@ def dataset_card(manifest: Manifest, value: Mapping[str, Any]) -> str:
     classes = {entry.name: stage_class(entry.name) for entry in manifest.stages}
     for name, number in value["drops"].items():
         stage, reason = name.split("/", 1)
-        meaning = getattr(classes.get(stage), "reasons", {}).get(reason, "")
+        known = {**reasons, **getattr(classes.get(stage), "reasons", {})}
+        meaning = known.get(reason, "")
         lines.append(f"| {stage} | {reason} | {number:,} | {meaning} |")
     lines += [
         "",

@@ -24,6 +24,7 @@ MEDIA_REASONS: Mapping[str, str] = {
     "decode-memory": "decoding needed more memory than it may have",
 }
 ENGINE_REASONS: Mapping[str, str] = {
+    "bad-span": "the asked span has no part in the video",
     "bad-record": "the line of the input list cannot be used",
     "duplicate-record": "an earlier line of the inputs names the same video, span and captions, or the same id",
     "kills-worker": "the worker process died each time it worked on this clip",

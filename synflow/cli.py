@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -238,8 +239,13 @@ def _disk(error: OSError) -> tuple[int, str, str] | None:
 
 def _log_of(arguments: Sequence[str]) -> str:
     """Return the log of the run that a command line names, if there is one."""
-    found = (Path(one) / "log.jsonl" for one in arguments if not one.startswith("-"))
-    return next((str(path) for path in found if path.is_file()), "")
+    for one in arguments:
+        path = Path(one) / "log.jsonl"
+        # What is no path at all (too long) is asked about here too.
+        with contextlib.suppress(OSError, ValueError):
+            if not one.startswith("-") and path.is_file():
+                return str(path)
+    return ""
 
 
 def _end_on_sigterm() -> None:

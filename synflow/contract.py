@@ -192,6 +192,9 @@ class Stage(Protocol):
         whole_shard: true where it wants all samples of a shard in one call (a stage that asks a model);
             otherwise the chain walks record by record, so that decoded pictures stay few.
         uses: which of ``media``, ``vlm``, ``embed`` it asks for.
+
+    A stage that splits clips says ``divides: ClassVar[bool] = True``: it may not stand after a stage that looked at
+    many clips together, because what that one found out belongs to clips that are no more.
     """
 
     name: ClassVar[str]

@@ -20,7 +20,7 @@ from types import TracebackType
 from synflow.errors import ServiceDown, UsageError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @contextlib.contextmanager
@@ -55,8 +55,9 @@ def make_folder(folder: Path) -> None:
     Raises:
         UsageError: it cannot be written. ServiceDown: the disk is full.
     """
-    if folder.is_dir():
-        return
+    with told(folder):
+        if folder.is_dir():
+            return
     make_folder(folder.parent)
     with told(folder):
         try:
@@ -64,6 +65,9 @@ def make_folder(folder: Path) -> None:
         except FileExistsError:
             if not folder.is_dir():
                 raise UsageError(f"{folder} is not a folder", "choose another output folder") from None
+        except FileNotFoundError as error:
+            # Its parent is there: a file system that takes no folders, such as /proc.
+            raise UsageError(f"cannot write {folder}: {error.strerror}", "choose another output folder") from error
         sync_folder(folder.parent)
 
 

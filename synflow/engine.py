@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -9,12 +10,12 @@ from typing import Any
 
 from synflow.chain import Bound
 from synflow.dispatch import Dispatcher
-from synflow.durable import Attempt, forget, publish, publish_file
+from synflow.durable import Attempt, Draft, forget, publish, publish_file
 from synflow.errors import Damage, Incomplete, UsageError
 from synflow.executors.contract import Executor, Unit
 from synflow.finish import finish
 from synflow.identity import check_identity, fingerprint, read_identity
-from synflow.ids import digest_of
+from synflow.ids import digest, digest_of
 from synflow.manifest import Manifest
 from synflow.models.contract import preflight
 from synflow.plan import PACK, PassPlan, Shard, freeze, passes_of, read_records, read_shards
@@ -79,10 +80,10 @@ class Engine:
             self.fingerprint = digest_of(wanted)
             if held is not None:
                 check_identity(self.layout, held, wanted)
+            if draft.size:
+                self._place_plan(draft)
+            if held is not None:
                 return
-            draft.close()
-            forget(self.layout.plan)
-            publish_file(draft.path, self.layout.plan)
             value = {
                 "name": self.manifest.name,
                 "passes": [
@@ -95,6 +96,18 @@ class Engine:
                 "folder": str(self.manifest.folder),
             }
             publish(json.dumps(value, indent=2, sort_keys=True).encode() + b"\n", self.layout.identity, attempt)
+
+    def _place_plan(self, draft: Draft) -> None:
+        """Publish the plan; one of the same records that is damaged, or names other folders, is replaced.
+
+        Where a line begins in it follows from the folders too, so a plan is never read by the places of another.
+        """
+        draft.close()
+        with contextlib.suppress(FileNotFoundError):
+            if digest(self.layout.plan.read_bytes()) == draft.digest:
+                return
+        forget(self.layout.plan)
+        publish_file(draft.path, self.layout.plan)
 
     def _fingerprint(self) -> dict[str, Any]:
         versions = {cls.name: cls.version for cls in self.classes}
@@ -182,10 +195,10 @@ class Engine:
 
     def _units(self, plan: PassPlan, previous: list[Receipt]) -> Iterator[Unit]:
         """Yield the units of a sample pass, in the order of the plan."""
-        common = {
-            "kind": "samples", "skip": [], "cuts": self.manifest.media.video == "clip" and "expand" in plan.stages,
-            "pass": asdict(plan),
-        }  # fmt: skip
+        cuts = self.manifest.media.video == "clip" and "expand" in plan.stages
+        common = {"kind": "samples", "skip": [], "cuts": cuts, "pass": asdict(plan)}
+        # Frames are stored once; a stage that asks for more (a scan, the probe) needs the sources again.
+        looks = cuts or any("media" in stage_class(name).uses for name in (*plan.stages, *plan.corpus))
         if not previous:
             for shard in self.shards:
                 yield {**common, "shard": shard.id, "inputs": shard.inputs, "size": shard.records, "plan": shard}
@@ -198,7 +211,7 @@ class Engine:
                 **common, "shard": receipt.shard, "inputs": digest_of([receipt.model_dump(mode="json"), settled]),
                 "size": receipt.counts.survivors, "settled": before.corpus, "decisions": settled,
                 "previous": {kind: ref.model_dump(mode="json") for kind, ref in receipt.objects.items()},
-                **({"plan": shard} if common["cuts"] else {}),
+                **({"plan": shard} if looks else {}),
             }  # fmt: skip
 
     def _decisions(self, plan: PassPlan, receipts: list[Receipt]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from synflow.card import dataset_card
+from synflow.chain import ENGINE_REASONS, MEDIA_REASONS
 from synflow.durable import Attempt, Draft, forget, make_folder, publish_file, seal
 from synflow.ids import digest
 from synflow.manifest import Manifest
@@ -48,7 +49,8 @@ def finish(
         value = dataset_value(manifest.name, fingerprint, passes, packed, tables)
         value["records"] = {**value["records"], "kept": len(kept.records)}
         value["records"]["dropped"] = value["records"]["inputs"] - len(kept.records)
-        _place_text(layout, attempt.draft("card.md"), dataset_card(manifest, value), "README.md")
+        card = dataset_card(manifest, value, {**MEDIA_REASONS, **ENGINE_REASONS})
+        value["card"] = _place_text(layout, attempt.draft("card.md"), card, "README.md")
         _sweep(layout, passes, packed)
         _place_dataset(layout, attempt.draft("dataset.json"), encode_dataset(value))
     return value
@@ -81,9 +83,11 @@ def _place_shards(layout: RunLayout, packed: Sequence[Receipt]) -> None:
             forget(path)
 
 
-def _place_text(layout: RunLayout, draft: Draft, text: str, target: str) -> None:
+def _place_text(layout: RunLayout, draft: Draft, text: str, target: str) -> dict[str, Any]:
+    """Write a text and give it its name; return its bytes and digest."""
     draft.write(text.encode("utf-8", errors="replace"))
     place(layout, seal(draft, layout.objects, ".md"), target)
+    return {"bytes": draft.size, "sha256": draft.digest}
 
 
 def _place_dataset(layout: RunLayout, draft: Draft, data: bytes) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synflow.durable import told
 from synflow.errors import Damage, Refused
 from synflow.ids import digest_of
 from synflow.plan import Shard
@@ -70,6 +71,27 @@ def read_identity(layout: RunLayout) -> dict[str, Any] | None:
     except ValueError as error:
         raise Damage(f"{layout.identity} is not a run's identity", "choose another folder") from error
     return value
+
+
+def check_vacant(layout: RunLayout) -> None:
+    """Refuse to begin a run among files of somebody else that have the names of its own.
+
+    Raises:
+        Refused: there are such files, and neither a run nor the lock that any beginning of one leaves first.
+    """
+    with told(layout.root):
+        if layout.identity.exists() or layout.lock.exists() or not layout.root.is_dir():
+            return
+    own = (
+        layout.plan, layout.objects, layout.staging, layout.settled, layout.log, layout.shards, layout.index,
+        layout.dataset, layout.card, layout.root / "receipts", layout.root / "journal",
+    )  # fmt: skip
+    taken = [path.name for path in own if path.exists() and not (path.is_dir() and not any(path.iterdir()))]
+    if taken:
+        raise Refused(
+            f"{layout.root} is no run, but holds {', '.join(taken)}, which a run would overwrite",
+            "choose another --out, best an empty or a new folder",
+        )
 
 
 def check_identity(layout: RunLayout, held: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

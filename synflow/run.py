@@ -15,7 +15,7 @@ from synflow.durable import forget, make_folder
 from synflow.engine import Engine, ExecutorFactory
 from synflow.errors import Damage, Interrupted, UsageError
 from synflow.executors.factory import open_executor
-from synflow.identity import read_identity
+from synflow.identity import check_vacant, read_identity
 from synflow.manifest import Manifest
 from synflow.store.layout import RunLayout
 from synflow.store.lock import Lock
@@ -37,7 +37,9 @@ def run(
     Raises:
         UsageError, Incomplete, Refused, Damage, Interrupted: see `synflow.errors`.
     """
-    return _locked(RunLayout(out.resolve()), lambda layout, log: _drive(layout, log, manifest, open_with), listener)
+    layout = RunLayout(out.resolve())
+    check_vacant(layout)
+    return _locked(layout, lambda layout, log: _drive(layout, log, manifest, open_with), listener)
 
 
 def resume(
@@ -98,7 +100,10 @@ def _drive(
     if layout.dataset.exists() and not log.damage() and engine.complete():
         log({"event": "finished", **survey_totals(layout)})
         return
-    if forget_damaged(layout, log.damage()):
+    if suspects := log.damage():
+        forget_damaged(layout, suspects)
+        # Without it the run is not complete, so tables, card and itself are written again however often this stops.
+        forget(layout.dataset)
         log({"event": "damage-forgotten"})
     for _ in range(ROUNDS):
         with contextlib.closing(engine):

@@ -26,6 +26,9 @@ from synflow.store.survey import survey
 from synflow.store.verify import verify
 from synflow.world.render import render_world
 
+SHARED = ("id", "record_id", "task", "domain", "clip_id", "query_clip_id", "source_id", "source_uri", "licence")
+"""What the ``.json`` member of a pair and its row of the index both say."""
+
 pytestmark = pytest.mark.xdist_group("run")
 
 
@@ -130,7 +133,8 @@ def test_plain_webdataset_reads_every_pair_that_the_index_names(done: Path) -> N
         for pair in wds.WebDataset(str(done / shard["path"]), shardshuffle=False, empty_check=False):
             row = by_key[pair["__key__"]]
             found += 1
-            assert json.loads(pair["json"])["id"] == row["id"]
+            told = json.loads(pair["json"])
+            assert {name: told[name] for name in SHARED} == {name: row[name] for name in SHARED}
             assert row["shard"] == shard["path"]
             assert pair.get("query.txt", b"").decode() == row["query_text"]
             frames = [name for name in pair if name.startswith("target.") and name.endswith(".jpg")]

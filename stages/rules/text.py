@@ -27,6 +27,12 @@ ENDS_LIKE_CUT = re.compile(
     r"(?:\s|/|[-\u2013\u2014,(:])(?:\.{3,}|\u2026)\s*$|\b\w{1,2}(?:\.{3,}|\u2026)\s*$|[(/&+]\s*$"
 )
 
+STUTTER = re.compile(
+    r"\ban? (\w{3,}) and (?:an? )?\1\b(?! (?:in|with|who|that|which|wearing|holding|from|on|of)\b)", re.IGNORECASE
+)
+"""``a white and white cat``, ``a horse and a horse``: what captioning models say. Of 9,800 captions that people wrote
+none has it; ``a man and a man in red`` tells two apart."""
+
 MOJIBAKE = re.compile(
     r"[\u00c3\u00c2\u00e2\u00e3\u00e4\u00e5\u00e6\u00e7\u00e8\u00e9]"
     r"[\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039"
@@ -131,6 +137,8 @@ def _repetitive(text: str) -> tuple[str, str] | None:
         return None
     if re.search(r"(\S)\1{9,}", text):
         return "caption-repetitive", "one sign again and again"
+    if stutter := STUTTER.search(text):
+        return "caption-repetitive", f"'{stutter[0]}'"
     doubled = sum(a == b for a, b in pairwise(words))
     if doubled >= 3 or (len(words) >= 4 and doubled >= 2 and doubled >= 0.2 * len(words)):
         return "caption-repetitive", f"{doubled} words said twice"

@@ -23,8 +23,8 @@ def verify_run(folder: Path, *, as_json: bool) -> int:
     existing_folder(folder)
     report = verify(folder)
     code = 0 if report.sound else 5
-    if report.damage:
-        _remember(folder, [finding.path for finding in report.damage])
+    if not report.sound:
+        _remember(folder, [finding.path for finding in (*report.damage, *report.accounts)])
     if as_json:
         write_json({"sound": report.sound, **dataclasses.asdict(report)})
         return code
@@ -39,7 +39,7 @@ def verify_run(folder: Path, *, as_json: bool) -> int:
             Text(f"the run is not complete: `synflow resume {shell(folder)}` goes on", style="dim"), soft_wrap=True
         )
     _part("damage", report.damage, "red", f"`synflow resume {shell(folder)}` makes again what is damaged")
-    _part("accounts", report.accounts, "red", f"`synflow resume {shell(folder)}` makes the shard again")
+    _part("accounts", report.accounts, "red", f"`synflow resume {shell(folder)}` makes it again")
     _part("litter", report.litter, "dim", "harmless: left by attempts that were interrupted")
     return code
 

@@ -14,9 +14,10 @@ from synflow.errors import ClipFailure
 from synflow.executors.clips import ClipStore
 from synflow.executors.downloads import Downloads
 from synflow.executors.frames import FrameStore
-from synflow.ids import canonical, make_id
+from synflow.ids import canonical
 from synflow.media.session import MediaSession
-from synflow.records import Caption, Clip, InputRecord, Location, Pair, Sample, Source, Step
+from synflow.media.spans import asked_clip
+from synflow.records import Caption, InputRecord, Location, Pair, Sample, Source, Step
 from synflow.store.layout import RunLayout
 from synflow.store.lines import read_lines, seal_encoded, seal_lines
 from synflow.store.pack import size_of
@@ -38,7 +39,8 @@ class SampleWork:
         worker: whose stages, models and decoder are used.
         unit: ``pass`` (a `synflow.plan.PassPlan` as JSON), ``shard``, ``inputs``; ``records`` in the first pass, else
             ``previous`` (objects of the pass before), ``settled`` (names of its corpus stages) and ``decisions``;
-            ``cuts``: whether the spans of pairs are stored as mp4, and then ``sources``: the records again;
+            ``sources``: the records again, where a later pass may look at the videos themselves;
+            ``cuts``: whether the spans of pairs are stored as mp4;
             ``skip``: places of inputs that kill workers; ``only``: places to try, leaving nothing.
     """
 
@@ -243,17 +245,12 @@ def sample_of(record: InputRecord) -> Sample:
 
 
 def with_clip(sample: Sample, media: Media) -> Sample:
-    """Return ``sample`` with a clip of its whole span where no stage made one."""
+    """Return ``sample`` with a clip of its asked span where no stage made one."""
     if sample.clip is not None:
         return sample
     facts = media.facts(sample)
-    start = sample.start or 0.0
-    end = min(sample.end or facts.duration, facts.duration)
-    clip = Clip(
-        id=make_id("clip", facts.digest, round(start, 3), round(end, 3), "whole"), start=start, end=end, facts=facts
-    )
     source = sample.source.model_copy(update={"digest": facts.digest})
-    return sample.having(clip=clip, source=source)
+    return sample.having(clip=asked_clip(sample, facts, facts.duration), source=source)
 
 
 def decoded(value: Mapping[str, Any]) -> Decision:

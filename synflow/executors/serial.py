@@ -21,6 +21,7 @@ class SerialExecutor:
         self._worker: Worker | None = None
         # A thread of its own, so that whatever a unit raises arrives as a result, and Ctrl-C reaches the driver.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="synflow-worker")
+        self._ended = False
         self._flight: tuple[Unit, Future[dict[str, Any]]] | None = None
 
     def submit(self, unit: Unit) -> None:
@@ -32,6 +33,8 @@ class SerialExecutor:
     def _work(self, unit: Unit) -> dict[str, Any]:
         if self._worker is None:
             self._worker = Worker(self._spec)
+        if self._ended:
+            self._worker.stop()
         return self._worker.work(unit)
 
     def wait(self, timeout: float) -> Result | None:
@@ -50,7 +53,10 @@ class SerialExecutor:
         return Result(unit, "failed", error=error, cause=f"{type(error).__name__}: {error}", traceback=text)
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker; a unit under way ends first, without a receipt unless it was as good as done."""
+        self._ended = True
+        if self._worker is not None:
+            self._worker.stop()
+        self._thread.shutdown(wait=True, cancel_futures=True)
         if self._worker is not None:
             self._worker.close()
-        self._thread.shutdown(wait=False, cancel_futures=True)

@@ -36,6 +36,7 @@ class Worker:
         self.layout = RunLayout(Path(spec["root"]))
         self._stages: dict[str, Bound] = {}
         self._sandbox: Sandbox | None = None
+        self._stopped = False
         self._vlm: Vlm | None = None
         self._embed: Embedder | None = None
 
@@ -54,6 +55,8 @@ class Worker:
         if self._sandbox is None:
             media = self.spec["media"]
             self._sandbox = Sandbox(decoder=media["decoder"], deadline=media["deadline"], memory=media["memory"])
+            if self._stopped:
+                self._sandbox.stop()
         return self._sandbox
 
     def vlm(self, pass_name: str, shard: str) -> Journalled:
@@ -84,6 +87,12 @@ class Worker:
         if unit["kind"] == "pack":
             return work_pack(self.layout, unit)
         return SampleWork(self, unit).run()
+
+    def stop(self) -> None:
+        """Let a unit under way in another thread end without a receipt as soon as it asks for pictures."""
+        self._stopped = True
+        if self._sandbox is not None:
+            self._sandbox.stop()
 
     def close(self) -> None:
         """End the decoder child."""

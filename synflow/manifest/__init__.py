@@ -83,6 +83,7 @@ def _checked(settings: Settings) -> Manifest:
         found += [
             one for one in complaints_of(error, Manifest, raw) if one.key[:1] != ("stages",) or "stages" not in raw
         ]
+    found += _misplaced(entries)
     if found or manifest is None:
         raise_all(found, settings)
     return _with_quota(manifest, settings)
@@ -130,6 +131,20 @@ def _stage_entry(key: Key, name: str, params: Any) -> tuple[list[dict[str, Any]]
         hint = f"see `synflow stages {name}`"
         return [], [one.under(key, hint) for one in complaints_of(error, config, given)]
     return [{"name": name, "config": checked.model_dump(mode="json")}], []
+
+
+def _misplaced(entries: Sequence[Mapping[str, Any]]) -> list[Complaint]:
+    """Return complaints on stages that split clips after another one judged or wrote about them as they were."""
+    found: list[Complaint] = []
+    first = ""
+    for place, name in enumerate(entry["name"] for entry in entries):
+        cls = registry.stage_class(name)
+        if first and getattr(cls, "divides", False):
+            key: Key = ("stages", place, name)
+            found.append(Complaint(key, f"splits clips that `{first}` has dealt with", f"put it before `{first}`"))
+        # Stages of the whole run have no `whole_shard`.
+        first = first or (name if getattr(cls, "whole_shard", True) else "")
+    return found
 
 
 def _with_quota(manifest: Manifest, settings: Settings) -> Manifest:

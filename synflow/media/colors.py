@@ -62,7 +62,7 @@ def color_map(rgb: Rgb) -> npt.NDArray[np.int8]:
     name("grey", neutral & (value >= 0.27) & (value < 0.82))
     name("white", (saturation < 0.08) & (value >= 0.84))
     name("green", tinted & (hue >= 68) & (hue < 162) & (saturation >= 0.25))
-    name("green", tinted & (hue >= 54) & (hue < 68) & (value < 0.8) & (saturation >= 0.3))
+    name("green", tinted & (hue >= 60) & (hue < 68) & (value < 0.8) & (saturation >= 0.3))
     name("yellow", vivid & (hue >= 42) & (hue < 68) & (value >= 0.7))
     name("blue", tinted & (hue >= 188) & (hue < 254) & (chroma >= 0.12) & (saturation >= 0.28) & (value >= 0.28))
     name("purple", tinted & (hue >= 262) & (hue < 306) & (saturation >= 0.25))
@@ -73,6 +73,21 @@ def color_map(rgb: Rgb) -> npt.NDArray[np.int8]:
     name("red", vivid & ((hue >= 350) | (hue < 10)) & (saturation >= 0.6))
     name("black", (value < 0.2) | (neutral & (value < 0.24)))
     return named
+
+
+def solid(named: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Return a colour map in which only pixels keep their colour that stand among their like.
+
+    Where two colours meet, a third lies between them that nobody sees: brown between red and green, purple between
+    pink and blue. Such seams are one or two pixels wide, so fewer than half of the pixels around them agree.
+    """
+    kept = np.full(named.shape, UNNAMED, dtype=np.int8)
+    for index in range(len(COLORS)):
+        mask = named == index
+        if mask.any():
+            around = cv2.boxFilter(mask.astype(np.float32), -1, (3, 3), borderType=cv2.BORDER_REPLICATE)
+            kept[mask & (around > 0.5)] = index
+    return kept
 
 
 def shares_of(named: npt.NDArray[np.int8]) -> dict[str, float]:

@@ -104,6 +104,23 @@ def trend(values: Sequence[float]) -> float:
     return change if abs(agreement) >= 0.7 and agreement * change > 0 else 0.0
 
 
+STRAIGHT = 0.6
+"""Least distance between the ends of a way, as a share of its length: less goes to and fro."""
+
+LEAP = 0.6
+"""Longest single step of a way, as a share of the distance between its ends: more is one thing gone, another come."""
+
+
+def one_way(places: Sequence[tuple[float, float]]) -> bool:
+    """Tell whether a row of places (fractions of width and height) is the way of one thing from end to end.
+
+    What bounces, or what is followed on from one thing to the next, has two ends too, but did not go between them.
+    """
+    walked = np.linalg.norm(np.diff(np.asarray(places, dtype=np.float64), axis=0), axis=1)
+    apart = float(np.hypot(places[-1][0] - places[0][0], places[-1][1] - places[0][1]))
+    return apart > 0 and apart >= STRAIGHT * float(walked.sum()) and float(walked.max()) <= LEAP * apart
+
+
 def findings(pictures: Sequence[Rgb], times: Sequence[float] = ()) -> Findings:
     """Return what is measured of ``pictures`` (uint8 ``[h, w, 3]`` each, at least one, in order of time)."""
     return findings_of([Seen.of(picture) for picture in pictures], times)
@@ -176,6 +193,8 @@ def _mover(foreground: npt.NDArray[np.bool_], pictures: Sequence[Rgb]) -> Path |
     xs, ys = [p[1] for p in places], [p[2] for p in places]
     if abs(trend(xs)) < 0.2 and abs(trend(ys)) < 0.2:
         return None
+    if not one_way(list(zip(xs, ys, strict=True))) or len({tint for tint in tints if tint}) > 1:
+        return None
     color = tints[0] if tints[0] and all(tint == tints[0] for tint in tints) else ""
     share = float(np.median([p[3] for p in places]))
     return Path((float(xs[0]), float(ys[0])), (float(xs[-1]), float(ys[-1])), share, color)
@@ -202,6 +221,7 @@ def _traveller(looks: Sequence[Look]) -> Path | None:
         if max(shares) > 2.5 * min(shares):
             continue
         xs, ys = [patch.x for patch in row], [patch.y for patch in row]
-        if abs(trend(xs)) >= 0.2 or abs(trend(ys)) >= 0.2:
+        travels = abs(trend(xs)) >= 0.2 or abs(trend(ys)) >= 0.2
+        if travels and one_way(list(zip(xs, ys, strict=True))):
             found.append(Path((xs[0], ys[0]), (xs[-1], ys[-1]), float(np.median(shares)), color))
     return max(found, key=lambda path: path.share) if found else None

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synflow.media.colors import COLORS, NEUTRAL, Rgb, color_map, is_colorless, reduced, shares_of
+from synflow.media.colors import COLORS, NEUTRAL, Rgb, color_map, is_colorless, reduced, shares_of, solid
 
 REGIONS = ("top", "bottom", "left", "right", "center", "edges")
 """Halves of the picture, its middle (the inner half of both sides) and what lies around the middle."""
@@ -97,7 +97,7 @@ def look(rgb: Rgb, size: tuple[int, int] | None = None) -> Look:
     height, width = size or (int(rgb.shape[0]), int(rgb.shape[1]))
     base = reduced(rgb, 320)
     small = reduced(base)
-    named = color_map(small)
+    named = solid(color_map(small))
     masks = region_masks(*named.shape)
     light = cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255.0
     edges, upright = _edges(cv2.cvtColor(np.ascontiguousarray(reduced(base, 192)), cv2.COLOR_RGB2GRAY))

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from synflow.media.findings import one_way
 from synflow.media.motion import Pair
 
 STILL = 0.015
@@ -75,7 +76,8 @@ def movers_of(pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return the things that move by themselves: ``count`` and ``paths``, largest first, at most six.
 
     A path has ``from`` and ``to`` (``left|center|right`` ``/`` ``top|middle|bottom``), mean ``share`` of the picture,
-    ``start`` and ``end`` in seconds of the source. Where most of the picture moves, no things can be told apart.
+    ``start`` and ``end`` in seconds of the source, and ``straight``: whether one thing surely went from end to end.
+    Where most of the picture moves, no things can be told apart.
     """
     tracks: list[_Track] = []
     for place, pair in enumerate(pairs):
@@ -129,6 +131,7 @@ def _path(track: _Track) -> dict[str, Any]:
         "share": round(float(np.mean([seen[3] for seen in track.seen])), 4),
         "start": round(first[0], 3),
         "end": round(last[0], 3),
+        "straight": one_way([(seen[1], seen[2]) for seen in track.seen]),
     }
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synflow.contract import Scan
-from synflow.errors import ClipFailure, ServiceDown, UsageError
+from synflow.errors import ClipFailure, Interrupted, ServiceDown, UsageError
 from synflow.media import wire
 from synflow.records import Facts, Location
 
@@ -63,6 +63,7 @@ class Sandbox:
         self.stderr: deque[str] = deque(maxlen=KEPT_LINES)
         self._child: subprocess.Popen[bytes] | None = None
         self._lifeline = -1
+        self._stopped = False
 
     def facts(self, location: Location) -> Facts:
         """Return what probing tells, with digest and length of the source; decodes at most one picture."""
@@ -101,8 +102,18 @@ class Sandbox:
         _, buffers = self._ask(location, {"op": "clip", "start": start, "end": end, "short_side": short_side})
         return bytes(buffers[0])
 
+    def stop(self) -> None:
+        """Answer nothing from now on; may be called while another thread waits for an answer.
+
+        That thread gets `Interrupted`, and no verdict on its clip: the clip did not kill the child.
+        """
+        self._stopped = True
+        child = self._child
+        if child is not None:
+            child.kill()
+
     def close(self) -> None:
-        """End the child."""
+        """End the child; not while another thread waits for an answer."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -127,6 +138,7 @@ class Sandbox:
         if not location.path:
             raise ClipFailure("unreadable", "not a local file")
         request = {**request, "path": location.path, "offset": location.offset, "size": location.size}
+        self._check_stopped()
         child = self._running()
         try:
             head, buffers = self._exchange(child, request, self.deadline)
@@ -134,6 +146,7 @@ class Sandbox:
             self.close()
             raise ClipFailure("decode-timeout", f"no answer within {self.deadline:g} s") from None
         except _Died as death:
+            self._check_stopped()
             raise self._verdict(child, str(death)) from None
         except BaseException:
             # Interrupted in the middle of an answer: its rest must not be read as the next one.
@@ -146,6 +159,11 @@ class Sandbox:
                 self.close()
             raise ClipFailure(reason, detail)
         return head, buffers
+
+    def _check_stopped(self) -> None:
+        if self._stopped:
+            self.close()
+            raise Interrupted("decoding was stopped", "resume the run")
 
     def _verdict(self, child: subprocess.Popen[bytes], said: str) -> ClipFailure:
         """Bury a child that died during a call; return what that means for the clip."""

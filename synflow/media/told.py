@@ -35,13 +35,15 @@ def sure_paths(facts: Mapping[str, Any]) -> list[tuple[Point, Point, float]]:
     """Return start, end and share of the things that surely crossed the picture, largest first.
 
     What is followed on real footage is often a part of a thing. So only a way from one side to the other counts, by
-    something small, in a single shot of a still camera, and where at most three things were followed.
+    something small and straight, in a single shot of a still camera, and where at most three things were followed.
     """
     movers = facts.get("movers") or {}
     if sure_camera(facts)[0] != "still" or not 1 <= int(movers.get("count", 0)) <= 3:
         return []
     found = []
     for told in movers.get("paths") or ():
+        if not told.get("straight", True):
+            continue
         ends = [_point(str(told.get(key, ""))) for key in ("from", "to")]
         start, end = ends
         share = float(told.get("share", 0.0))

@@ -24,6 +24,12 @@ LATEST = 10**9
 """Seconds after which no video begins or ends."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OBEYED = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|[\u202d\u202e]")
+"""Commands to a terminal (colours, titles), and marks that turn the order of letters around.
+
+Their spelling in one character (U+0080 to U+009F) is left: in a caption it is text in a wrong encoding, for `rectify`.
+"""
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _SECRET = re.compile(r"token|secret|password|passwd|signature|credential|api.?key|access.?key|^(sig|auth|key)$", re.I)
 _FIELDS = frozenset({"id", "path", "url", "caption", "licence", "source", "dataset", "start", "end"})
@@ -222,7 +228,12 @@ def _captions(value: Any) -> tuple[str, ...]:
     for text in texts:
         if not isinstance(text, str):
             raise Fault(f"caption must be a text or a list of texts, got {_kind(text)}")
-    return tuple(texts)
+    return tuple(plain(text) for text in texts)
+
+
+def plain(text: str) -> str:
+    """Return a caption without what only a terminal obeys: no model is to learn it, no log to replay it."""
+    return _UNSEEN.sub(" ", _OBEYED.sub("", text))
 
 
 def _place(fields: Mapping[str, Any], root: str) -> tuple[Location, str]:

@@ -44,6 +44,9 @@ CLIPS = pa.schema(
     ]
 )  # fmt: skip
 
+TABLES = ("pairs.parquet", "rejects.parquet", "clips.parquet")
+"""The files under ``index/``."""
+
 BATCH = 4096
 
 

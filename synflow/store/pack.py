@@ -27,10 +27,12 @@ def key_of(pair: Pair) -> str:
 def described(pair: Pair) -> dict[str, Any]:
     """Return the pair as its ``.json`` member tells it: no positions inside run files.
 
+    ``clip_id`` and ``query_clip_id`` are those of the index: the clip of the target, and that of the query.
     ``digest`` of a video is that of what the shard holds of it (the mp4, or its frames in order); ``frames_digest``
     is what texts are bound to.
     """
     value = pair.model_dump(mode="json", exclude={"query", "target"})
+    value["clip_id"], value["query_clip_id"] = _clips(pair)
     value["query"] = _side(pair.query)
     value["target"] = _side(pair.target)
     return value
@@ -130,6 +132,7 @@ def _frames_object(pair: Pair, frame: Frame) -> str:
 def index_row(pair: Pair, shard: str, offset: int, size: int) -> dict[str, Any]:
     """Return the row of ``index/pairs.parquet`` for a pair that was written."""
     use = pair.provenance.models[-1] if pair.provenance.models else None
+    clip_id, query_clip_id = _clips(pair)
     return {
         "id": pair.id,
         "record_id": pair.record_id,
@@ -139,8 +142,8 @@ def index_row(pair: Pair, shard: str, offset: int, size: int) -> dict[str, Any]:
         "emphasis": pair.emphasis or "",
         "query_text": pair.query.text.text if pair.query.text else "",
         "target_text": pair.target.text.text if pair.target.text else "",
-        "clip_id": _clip(pair.target) or pair.clip_id,
-        "query_clip_id": _clip(pair.query),
+        "clip_id": clip_id,
+        "query_clip_id": query_clip_id,
         "source_id": pair.source_id,
         "source_uri": pair.source_uri,
         "licence": pair.licence,
@@ -152,6 +155,11 @@ def index_row(pair: Pair, shard: str, offset: int, size: int) -> dict[str, Any]:
         "model": use.model if use else "",
         "prompt": use.prompt if use else "",
     }
+
+
+def _clips(pair: Pair) -> tuple[str, str]:
+    """Return the clips of target and query; for a target that is a text, the clip that the pair was made for."""
+    return _clip(pair.target) or pair.clip_id, _clip(pair.query)
 
 
 def _clip(side: Side) -> str:

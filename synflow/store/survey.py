@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from synflow.errors import UsageError
+from synflow.errors import Damage, UsageError
 from synflow.store.layout import RunLayout
 from synflow.store.log import read_events
 from synflow.store.verify import all_receipts
@@ -61,13 +61,17 @@ def survey(root: Path) -> RunState:
     """Return how far the run in ``root`` is.
 
     Raises:
-        UsageError: there is no run.
+        UsageError: there is no run. Damage: its identity cannot be read.
     """
     layout = RunLayout(root)
     try:
         identity = json.loads(layout.identity.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{root} holds no run", "give the folder that --out or `output` named") from None
+    except ValueError as error:
+        raise Damage(
+            f"{layout.identity} is not a run's identity", f"`synflow verify {root}` tells the damage"
+        ) from error
     events = list(read_events(layout.log))
     failures = _failures(events)
     passes: list[PassState] = []

@@ -9,7 +9,7 @@ from curation_films import Films, sample_of
 
 from stages.rectify import Rectify, RectifyConfig
 from stages.rules.language import foreign
-from stages.rules.text import rule_file, rules
+from stages.rules.text import fault, rule_file, rules
 from synflow.contract import CorpusStage, Decision, Drop, Keep, Stage
 from synflow.records import Caption, Sample
 
@@ -217,3 +217,17 @@ def test_real_captions(shared_data: Path):
 def test_what_a_repair_empties_was_boilerplate():
     assert reason_of("Please like and subscribe to my channel!") == "caption-boilerplate"
     assert reason_of("<p></p>") == "caption-markup"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a white and white cat is licking his lips .", "caption-repetitive"),
+        ("a person is riding a horse and a horse .", "caption-repetitive"),
+        ("A man and a man in a red shirt shake hands.", ""),
+        ("A boy winks over and over again.", ""),
+        ("A black and white cat sits by a dog and a cat.", ""),
+    ],
+)
+def test_the_same_thing_joined_to_itself_is_a_stutter(text, reason):
+    assert (fault(text) or ("",))[0] == reason
