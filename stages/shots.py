@@ -47,6 +47,7 @@ class Shots:
     Config: ClassVar[type[StageConfig]] = ShotsConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
+    splits: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, str]] = {
         "too-short": "no shot lasts `min_clip`",
         "bad-span": "the asked start and end lie outside the video, or in the wrong order",
