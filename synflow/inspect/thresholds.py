@@ -79,7 +79,7 @@ def configs(run: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def nearest(index: RunIndex, number: int = 3, cuts: Sequence[Cut] | None = None) -> list[Near]:
-    """Return each cut of the run, in the order of its stages, that dropped something, with up to ``number`` neighbours on each side."""
+    """Return each cut that dropped something, in the order of the stages, with ``number`` neighbours on each side."""
     limits = configs(index.run)
     if cuts is None:
         places = {name: place for place, name in enumerate(limits)}
