@@ -59,7 +59,7 @@ def _show(console: Console, folder: Path, found: Replay) -> None:
     _names(console, "Undecided", found.undecided, "yellow")
     if found.undecided:
         note = (
-            "An old threshold dropped these before the later stages saw them: only a run can tell what becomes of them, "
+            "These were dropped before the later stages saw them: only a run can tell what becomes of them, "
             "and what a corpus stage (duplicates, quantile) makes of the others beside them."
         )
         console.print(Text(note, style="dim"))

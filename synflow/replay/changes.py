@@ -20,6 +20,9 @@ def differences(before: Manifest, after: Manifest) -> dict[str, tuple[Any, Any]]
     old, new = (one.model_dump(mode="json", exclude={"stages"}) for one in (before, after))
     for name in old:
         if old[name] != new[name]:
+            both = old[name], new[name]
+            inner = [key for key in both[0] if both[0][key] != both[1].get(key)] if isinstance(both[0], dict) else []
+            name = f"{name}.{inner[0]}" if inner else name
             raise UsageError(f"--set {name}: it is no threshold, so stored measures cannot tell what it does", remedy)
     found: dict[str, tuple[Any, Any]] = {}
     configs = {entry.name: entry.config for entry in after.stages}
