@@ -143,7 +143,14 @@ def chapter(name: str, stage: Any) -> list[str]:
     lines += table(("parameter", "default", "meaning"), rows) if rows else ["It has no parameters.", ""]
     found = [(f"`{measure}`", meaning) for measure, meaning in MEASURES.items() if measure.split(".")[0] == name]
     lines += table(("measure", "unit and meaning"), found) if found else []
+    lines += replayed(stage)
     return lines + reasons(stage.reasons)
+
+
+def replayed(stage: Any) -> list[str]:
+    """Return what `synflow replay` can change, or nothing."""
+    told = [f"`{field}`" for field in stage.Config.model_fields if field in getattr(stage, "decides", ())]
+    return [f"Can be tried without a run (`synflow replay`): {', '.join(told)}.", ""] if told else []
 
 
 def reasons(codes: Mapping[str, str]) -> list[str]:

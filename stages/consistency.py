@@ -10,6 +10,7 @@ from pydantic import Field
 
 from synflow.contract import (
     Context,
+    Cut,
     Decision,
     Drop,
     Item,
@@ -59,6 +60,8 @@ class Consistency:
         "caption-mismatch": "the caption fits the pictures less than the threshold",
         "answer-unbound": "the embedder's vector was made from other pictures than it was sent",
     }
+    decides: ClassVar[frozenset[str]] = frozenset({"drop_quantile", "min_score"})
+    cuts: ClassVar[tuple[Cut, ...]] = (Cut("caption-mismatch", (("consistency.score", "min_score"),), "above"),)
 
     def __init__(self, config: ConsistencyConfig | None = None) -> None:
         self.config = config or ConsistencyConfig()
@@ -89,6 +92,10 @@ class Consistency:
             quantile = self.config.drop_quantile
             threshold = float(np.quantile(scores, quantile, method="higher")) if len(scores) else 0.0
         return [self._decide(row, float(threshold)) for row in rows]
+
+    def regrouped(self, row: Row, samples: Sequence[Sample], place: int) -> Row:
+        """Return the row without its score where the caption speaks of shots that are no longer there."""
+        return row if is_whole(samples, place) else {**row, "score": None}
 
     def apply(self, sample: Sample, decision: Decision) -> Outcome:
         """Drop a mismatch; note score and key frames of the rest."""

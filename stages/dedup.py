@@ -48,6 +48,7 @@ class Dedup:
     rank: ClassVar[int] = 10
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
     reasons: ClassVar[Mapping[str, str]] = {"near-duplicate": "a copy of the clip that the detail names"}
+    decides: ClassVar[frozenset[str]] = frozenset(DedupConfig.model_fields)
 
     def __init__(self, config: DedupConfig | None = None) -> None:
         self.config = config or DedupConfig()

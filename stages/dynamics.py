@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
 
-from synflow.contract import Context, Drop, Keep, Outcome, StageConfig
+from synflow.contract import Context, Cut, Drop, Keep, Outcome, StageConfig
 from synflow.media.motion import measure
 from synflow.media.movers import camera_of, movers_of
 from synflow.records import Measure, Sample
@@ -47,6 +48,14 @@ class Dynamics:
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
     reasons: ClassVar[Mapping[str, str]] = {"static-clip": "nothing moves in it, whatever the camera does"}
+    decides: ClassVar[frozenset[str]] = frozenset(DynamicsConfig.model_fields)
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut(
+            "static-clip",
+            (("dynamics.residual", "min_residual"), ("dynamics.changed", "min_changed"), ("dynamics.busy", "min_busy")),
+            "above",
+        ),
+    )
 
     def __init__(self, config: DynamicsConfig | None = None) -> None:
         self.config = config or DynamicsConfig()
@@ -68,11 +77,18 @@ class Dynamics:
             "dynamics.camera": str(camera["motion"]),
             "dynamics.camera_speed": float(camera["strength"]),
         }
-        limits = self.config
-        still = motion.changed < limits.min_changed and motion.busy < limits.min_busy
-        speed = float(camera["strength"])
-        needed = max(NOISE, limits.min_parallax * speed) if speed >= limits.moving_camera else limits.min_residual
-        if still and motion.residual < min(needed, limits.min_residual):
-            detail = f"residual {motion.residual:.3f} widths/s, {motion.changed:.1%} changed"
-            return Drop("static-clip", detail, measures)
+        drop = self.verdict(measures)
+        if drop is not None:
+            return replace(drop, measures=measures)
         return Keep(sample.having(measures=measures, facts={"camera": camera, "movers": movers_of(motion.pairs)}))
+
+    def verdict(self, measures: Mapping[str, Measure]) -> Drop | None:
+        """Return why a clip with these measures is dropped; None for one that moves."""
+        names = ("residual", "changed", "busy", "camera_speed")
+        residual, changed, busy, speed = (float(measures[f"dynamics.{name}"]) for name in names)
+        limits = self.config
+        still = changed < limits.min_changed and busy < limits.min_busy
+        needed = max(NOISE, limits.min_parallax * speed) if speed >= limits.moving_camera else limits.min_residual
+        if still and residual < min(needed, limits.min_residual):
+            return Drop("static-clip", f"residual {residual:.3f} widths/s, {changed:.1%} changed")
+        return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from synflow.contract import Context, Drop, Keep, Outcome, Scan, StageConfig, Stills
+from synflow.contract import Context, Cut, Drop, Keep, Outcome, Scan, StageConfig, Stills
 from synflow.media.picture import frozen_stretch, look_at
 from synflow.records import Measure, Sample
 
@@ -51,6 +52,14 @@ class Quality:
         "frozen": "the picture stops for more than `max_frozen` of the time",
         "blocky": "heavy compression shows as blocks",
     }
+    # What is black is measured with the first two parameters; they are not read again.
+    decides: ClassVar[frozenset[str]] = frozenset(QualityConfig.model_fields) - {"black_exposure", "black_contrast"}
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("black", (("quality.black", "max_black"),), "below"),
+        Cut("frozen", (("quality.frozen", "max_frozen"),), "below"),
+        Cut("blocky", (("quality.blockiness", "max_blockiness"),), "below"),
+        Cut("blurred", (("quality.sharpness", "min_sharpness"),), "above"),
+    )
 
     def __init__(self, config: QualityConfig | None = None) -> None:
         self.config = config or QualityConfig()
@@ -64,8 +73,8 @@ class Quality:
         if sample.clip is not None:
             scan = scan.within(sample.clip.start, sample.clip.end)
         measures = self.measure(scan, ctx.media.stills(sample))
-        reason, detail = self.verdict(measures)
-        return Drop(reason, detail, measures) if reason else Keep(sample.having(measures=measures))
+        drop = self.verdict(measures)
+        return replace(drop, measures=measures) if drop else Keep(sample.having(measures=measures))
 
     def measure(self, scan: Scan, stills: Stills) -> dict[str, Measure]:
         """Return the measures of a clip: over its stills (of sharpness the better ones), and over its scan."""
@@ -96,17 +105,18 @@ class Quality:
         dark = flat.mean(axis=1) < 255 * self.config.black_exposure
         return float((dark & (high - low < 255 * self.config.black_contrast)).mean())
 
-    def verdict(self, measures: Mapping[str, Measure]) -> tuple[str, str]:
-        """Return reason and detail for measures, both empty for a good clip."""
-        value = {name.removeprefix("quality."): float(measure) for name, measure in measures.items()}
+    def verdict(self, measures: Mapping[str, Measure]) -> Drop | None:
+        """Return why a clip with these measures is dropped; None for a good one."""
+        names = ("black", "frozen", "frozen_seconds", "moving", "blockiness", "sharpness")
+        value = {name: float(measures[f"quality.{name}"]) for name in names}
         limits = self.config
         if value["black"] > limits.max_black:
-            return "black", f"{value['black']:.0%} of the time"
+            return Drop("black", f"{value['black']:.0%} of the time")
         stopped = value["frozen"] > limits.max_frozen and value["frozen_seconds"] >= limits.frozen_seconds
         if stopped and value["moving"] >= limits.min_moving:
-            return "frozen", f"{value['frozen_seconds']:.1f} s"
+            return Drop("frozen", f"{value['frozen_seconds']:.1f} s")
         if value["blockiness"] > limits.max_blockiness:
-            return "blocky", f"blockiness {value['blockiness']:.2f}"
+            return Drop("blocky", f"blockiness {value['blockiness']:.2f}")
         if value["sharpness"] < limits.min_sharpness:
-            return "blurred", f"sharpness {value['sharpness']:.3f}"
-        return "", ""
+            return Drop("blurred", f"sharpness {value['sharpness']:.3f}")
+        return None

@@ -56,6 +56,8 @@ class Rectify:
         "caption-language": "in none of `languages`",
         "caption-shared": "the same text on `shared_by` sources or more",
     }
+    # Texts are not measures: what a rule says of them is not read from the index again.
+    decides: ClassVar[frozenset[str]] = frozenset({"shared_by"})
 
     def __init__(self, config: RectifyConfig | None = None) -> None:
         self.config = config or RectifyConfig()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
 
-from synflow.contract import Context, Drop, Keep, Outcome, StageConfig
+from synflow.contract import Context, Cut, Drop, Keep, Outcome, StageConfig
 from synflow.errors import ClipFailure
 from synflow.media.spans import asked_clip
 from synflow.records import Facts, Measure, Sample
@@ -53,6 +54,12 @@ class Validate:
         "bad-span": "the asked start and end lie outside the video, or in the wrong order",
         "duplicate-record": "the list holds the same record a second time",
     }
+    decides: ClassVar[frozenset[str]] = frozenset(ValidateConfig.model_fields)
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("too-small", (("validate.short_side", "min_short_side"),), "above"),
+        Cut("too-short", (("validate.duration", "min_duration"),), "above"),
+        Cut("too-long", (("validate.duration", "max_duration"),), "below"),
+    )
 
     def __init__(self, config: ValidateConfig | None = None) -> None:
         self.config = config or ValidateConfig()
@@ -72,29 +79,37 @@ class Validate:
         except ClipFailure as failure:
             return Drop(failure.reason, failure.detail, probe_measures(facts, duration))
         measures = probe_measures(facts, clip.duration)
-        verdict = self._verdict(facts, clip.duration, duration)
-        if verdict:
-            return Drop(verdict[0], verdict[1], measures)
+        # A span keeps its share of the pictures.
+        share = min(1.0, clip.duration / duration) if duration > 0 else 1.0
+        drop = self.verdict({**measures, "validate.frames": facts.frames * share})
+        if drop is not None:
+            return replace(drop, measures=measures)
         source = sample.source.model_copy(update={"digest": facts.digest})
         return Keep(sample.having(source=source, clip=clip, measures=measures))
 
-    def _verdict(self, facts: Facts, length: float, duration: float) -> tuple[str, str] | None:
+    def verdict(self, measures: Mapping[str, Measure]) -> Drop | None:
+        """Return why a video with these measures is dropped; None for one that can be used."""
         limits = self.config
-        short_side = min(facts.width, facts.height)
-        aspect = facts.width / facts.height if facts.height else 0.0
-        # A span keeps its share of the pictures.
-        frames = facts.frames * min(1.0, length / duration) if duration > 0 else facts.frames
+        short_side, aspect = round(float(measures["validate.short_side"])), float(measures["validate.aspect"])
+        length, frames = float(measures["validate.duration"]), round(float(measures["validate.frames"]))
         if short_side < limits.min_short_side:
-            return "too-small", f"{facts.width}x{facts.height}"
+            return Drop("too-small", _size(short_side, aspect))
         if not limits.min_aspect <= aspect <= limits.max_aspect:
-            return "odd-aspect", f"{facts.width}x{facts.height} = {aspect:.2f}"
+            return Drop("odd-aspect", f"{_size(short_side, aspect)} = {aspect:.2f}")
         if length < limits.min_duration * (1 - ROUNDING):
-            return "too-short", f"{length:.2f} s"
-        if round(frames) < limits.min_frames:
-            return "too-short", f"{round(frames)} pictures"
+            return Drop("too-short", f"{length:.2f} s")
+        if frames < limits.min_frames:
+            return Drop("too-short", f"{frames} pictures")
         if length > limits.max_duration * (1 + ROUNDING):
-            return "too-long", f"{length:.1f} s"
+            return Drop("too-long", f"{length:.1f} s")
         return None
+
+
+def _size(short_side: int, aspect: float) -> str:
+    """Return width and height, in pixels, of a picture of that shape."""
+    if aspect >= 1:
+        return f"{round(short_side * aspect)}x{short_side}"
+    return f"{short_side}x{round(short_side / aspect) if aspect else 0}"
 
 
 def probe_measures(facts: Facts, length: float) -> dict[str, Measure]:

@@ -241,3 +241,9 @@ def rows_of(corpus: Sequence[Bound], samples: Sequence[Sample], ctx: WorkContext
             if row is not None:
                 found[place][bound.name] = row
     return found
+
+
+def decoded(value: Mapping[str, Any]) -> Decision:
+    """Return a decision from its JSON."""
+    drop = value.get("drop")
+    return Decision(drop=Drop(**drop) if drop else None, note=value.get("note"))

@@ -123,6 +123,14 @@ def inspect(
 
 
 @app.command()
+def replay(folder: RunFolder, sets: Sets = None, as_json: AsJson = False) -> Job:
+    """Tell what other thresholds would keep and drop."""
+    from synflow.commands.replay import replay_run
+
+    return partial(replay_run, folder, sets or (), as_json=as_json)
+
+
+@app.command()
 def verify(folder: RunFolder, as_json: AsJson = False) -> Job:
     """Hash everything again and compare it with the receipts."""
     from synflow.commands.verify import verify_run

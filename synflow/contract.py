@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,9 @@ from synflow.asks import Answer, Ask, Embedder, Item, Picture, Refusal, Vector, 
 from synflow.records import Facts, Measure, Sample
 
 __all__ = [
-    "Answer", "Ask", "Context", "CorpusStage", "Decision", "Drop", "Embedder", "Item", "Keep", "Media", "Outcome",
-    "Picture", "Prompt", "Refusal", "Row", "Scan", "Split", "Stage", "StageConfig", "Stills", "Vector", "Vlm",
+    "Answer", "Ask", "Context", "CorpusStage", "Cut", "Decision", "Drop", "Embedder", "Item", "Keep", "Media",
+    "Outcome", "Picture", "Prompt", "Refusal", "Regrouped", "Replayable", "Row", "Scan", "Split", "Stage",
+    "StageConfig", "Stills", "Vector", "Vlm",
 ]  # fmt: skip
 
 
@@ -256,4 +257,71 @@ class CorpusStage(Protocol):
 
     def apply(self, sample: Sample, decision: Decision) -> Outcome:
         """Return what becomes of a sample for which there is a decision."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A rule of a stage that compares what it measured with its parameters; told to readers, never applied.
+
+    Attributes:
+        reason: of the drop.
+        terms: couples of a measure and the parameter it is compared with. Of several it is enough that one is on the
+            side that keeps; they are then shown as one number, the largest ratio of measure to parameter.
+        keeps: on which side of the threshold a clip is kept.
+    """
+
+    reason: str
+    terms: tuple[tuple[str, str], ...]
+    keeps: Literal["above", "below"]
+
+    @property
+    def stage(self) -> str:
+        """Name of the stage: every measure begins with it."""
+        return self.terms[0][0].partition(".")[0]
+
+    @property
+    def title(self) -> str:
+        """What is compared, in words."""
+        first = self.terms[0][0]
+        if len(self.terms) == 1:
+            return first
+        names = ", ".join(name.rpartition(".")[2] for name, _ in self.terms)
+        return f"{self.stage}: best of {names} ÷ threshold"
+
+
+@runtime_checkable
+class Replayable(Protocol):
+    """A per-sample stage whose decision can be taken again from its stored measures, as `synflow replay` does.
+
+    A corpus stage needs no more than ``decides``: its ``settle`` is pure, and its rows are stored. A stage that splits
+    samples says so with a class attribute ``splits = True``: what comes before it judged whole sources.
+
+    Attributes:
+        decides: the parameters that only the decision reads (``verdict``, or ``settle`` of a corpus stage); another
+            value of any other one needs another run.
+        cuts: the rules that compare single measures with single parameters, for `synflow inspect`.
+    """
+
+    decides: ClassVar[frozenset[str]]
+    cuts: ClassVar[tuple[Cut, ...]]
+
+    def verdict(self, measures: Mapping[str, Measure]) -> Drop | None:
+        """Return why a sample with these measures is dropped; None to keep it. ``__call__`` asks nothing else.
+
+        Args:
+            measures: those whose names begin with the stage's; more may be there.
+
+        Raises:
+            KeyError: one that the verdict needs is absent.
+        """
+        ...
+
+
+@runtime_checkable
+class Regrouped(Protocol):
+    """A corpus stage of which a row also depends on the other samples of its record."""
+
+    def regrouped(self, row: Row, samples: Sequence[Sample], place: int) -> Row:
+        """Return the row of ``samples[place]`` as it were if ``samples`` were all that is left of its record."""
         ...

@@ -21,7 +21,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"executors"}),
     frozenset({"identity", "dispatch", "settle", "finish", "log", "estimate", "doctor"}),
     frozenset({"engine"}),
-    frozenset({"run", "progress", "inspect", "world", "train", "evaluate"}),
+    frozenset({"run", "progress", "inspect", "replay", "world", "train", "evaluate"}),
     frozenset({"cli", "commands"}),
 )
 """A file imports only lower floors; files of one package may import each other."""
@@ -29,6 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 SIDEWAYS: dict[tuple[str, str], str] = {
     ("asks", "ids"): "the digest of a request is made from canonical JSON",
     ("manifest", "registry"): "the parameters of a stage are validated by the stage's own Config",
+    ("replay", "inspect"): "the index of a finished run is read in one place",
     ("cli", "commands"): "the list of commands",
 }
 """Imports between files of one floor that are allowed, and why."""

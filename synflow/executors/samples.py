@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from synflow.chain import Bound, Ledger, Live, WorkContext, apply_decisions, rows_of, walk
+from synflow.chain import Bound, Ledger, Live, WorkContext, apply_decisions, decoded, rows_of, walk
 from synflow.contract import Decision, Drop, Media, Row
 from synflow.durable import Attempt
 from synflow.errors import ClipFailure
@@ -251,12 +251,6 @@ def with_clip(sample: Sample, media: Media) -> Sample:
     facts = media.facts(sample)
     source = sample.source.model_copy(update={"digest": facts.digest})
     return sample.having(clip=asked_clip(sample, facts, facts.duration), source=source)
-
-
-def decoded(value: Mapping[str, Any]) -> Decision:
-    """Return a decision from its JSON."""
-    drop = value.get("drop")
-    return Decision(drop=Drop(**drop) if drop else None, note=value.get("note"))
 
 
 def count_pairs(samples: Sequence[Sample]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from synflow.inspect.provenance import Link
 from synflow.inspect.reasons import meaning
 from synflow.inspect.sampler import SIDES, Stored
 from synflow.inspect.strip import Pixels, can_draw, decode, strip
-from synflow.inspect.thresholds import CUTS, Limits, Near, Neighbour, limit_of
+from synflow.inspect.thresholds import Limits, Near, Neighbour, known_cuts, limit_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,7 +93,7 @@ def show_rejects(
 
 def _example(row: Mapping[str, Any], limits: Limits) -> Text:
     parts = [clean(row["source_uri"] or row["record_id"], 60)]
-    cut = next((one for one in CUTS if one.stage == row["stage"] and one.reason == row["reason"]), None)
+    cut = next((one for one in known_cuts() if one.stage == row["stage"] and one.reason == row["reason"]), None)
     if row["detail"] and not (cut and row["detail"].startswith(cut.terms[0][0].rpartition(".")[2])):
         parts.append(clean(row["detail"], 120))
     for measure, parameter in cut.terms if cut else ():

@@ -6,64 +6,32 @@ dropped from ``rejects.parquet``, those kept from ``clips.parquet``. Nothing is 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synflow.contract import Cut
+from synflow.errors import UsageError
 from synflow.inspect.index import RunIndex
+from synflow.registry import stage_class, stage_names
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A rule of a stage that compares what it measured with its parameters.
-
-    Attributes:
-        terms: couples of a measure and the parameter it is compared with. Of several it is enough that one is on the
-            side that keeps; they are then shown as one number, the largest ratio of measure to parameter.
-        keeps: on which side of the threshold a clip is kept.
-    """
-
-    stage: str
-    reason: str
-    terms: tuple[tuple[str, str], ...]
-    keeps: Literal["above", "below"]
-
-    @property
-    def title(self) -> str:
-        """What is compared, in words."""
-        first = self.terms[0][0]
-        if len(self.terms) == 1:
-            return first
-        names = ", ".join(name.rpartition(".")[2] for name, _ in self.terms)
-        return f"{self.stage}: best of {names} ÷ threshold"
-
-
-def _one(reason: str, measure: str, parameter: str, keeps: Literal["above", "below"]) -> Cut:
-    return Cut(measure.partition(".")[0], reason, ((measure, parameter),), keeps)
-
-
-CUTS = (
-    _one("too-small", "validate.short_side", "min_short_side", "above"),
-    _one("too-short", "validate.duration", "min_duration", "above"),
-    _one("too-long", "validate.duration", "max_duration", "below"),
-    _one("black", "quality.black", "max_black", "below"),
-    _one("frozen", "quality.frozen", "max_frozen", "below"),
-    _one("blocky", "quality.blockiness", "max_blockiness", "below"),
-    _one("blurred", "quality.sharpness", "min_sharpness", "above"),
-    Cut(
-        "dynamics",
-        "static-clip",
-        (("dynamics.residual", "min_residual"), ("dynamics.changed", "min_changed"), ("dynamics.busy", "min_busy")),
-        "above",
-    ),
-    _one("caption-mismatch", "consistency.score", "min_score", "above"),
-)
-"""The numeric cuts of the bundled stages."""
+@cache
+def known_cuts() -> tuple[Cut, ...]:
+    """Return the numeric cuts that the registered stages declare, in the order of stage names."""
+    found: list[Cut] = []
+    for name in stage_names():
+        # A stage that cannot be imported any more is no reason not to look at what it dropped.
+        with contextlib.suppress(UsageError):
+            found += getattr(stage_class(name), "cuts", ())
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -96,7 +64,7 @@ class Near:
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON."""
         value = asdict(self)
-        return {**value.pop("cut"), "title": self.cut.title, **value}
+        return {"stage": self.cut.stage, **value.pop("cut"), "title": self.cut.title, **value}
 
 
 def configs(run: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -110,9 +78,12 @@ def configs(run: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def nearest(index: RunIndex, number: int = 3, cuts: Sequence[Cut] = CUTS) -> list[Near]:
-    """Return each cut of the run that dropped something, with up to ``number`` neighbours on each side."""
+def nearest(index: RunIndex, number: int = 3, cuts: Sequence[Cut] | None = None) -> list[Near]:
+    """Return each cut that dropped something, in the order of the stages, with ``number`` neighbours on each side."""
     limits = configs(index.run)
+    if cuts is None:
+        places = {name: place for place, name in enumerate(limits)}
+        cuts = sorted(known_cuts(), key=lambda cut: places.get(cut.stage, len(places)))
     dropped: dict[Cut, list[Neighbour]] = {cut: [] for cut in cuts}
     kept: dict[Cut, list[Neighbour]] = {cut: [] for cut in cuts}
     totals = dict.fromkeys(cuts, 0)

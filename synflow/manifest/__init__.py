@@ -22,11 +22,11 @@ from synflow.manifest.schema import (
     ShardSpec,
     StageEntry,
 )
-from synflow.manifest.settings import Key, Settings, apply_sets, read_yaml
+from synflow.manifest.settings import Key, Origin, Settings, apply_sets, read_yaml
 
 __all__ = [
     "InputSpec", "Manifest", "MediaSpec", "ModelsSpec", "RaySpec", "SerialSpec", "ShardSpec", "StageEntry",
-    "json_schema", "load_manifest", "parse_manifest",
+    "changed_manifest", "json_schema", "load_manifest", "parse_manifest",
 ]  # fmt: skip
 
 QUOTA = "quota"
@@ -69,6 +69,18 @@ def parse_manifest(text: str, label: str, folder: Path, sets: Sequence[str] = ()
     apply_sets(settings, sets, tuple(Manifest.model_fields), registry.stage_names())
     if not isinstance(settings.value, dict):
         raise UsageError(f"{settings.origin(())}: a manifest must be a mapping", "it begins with `version: 1`")
+    return _checked(settings).located(folder)
+
+
+def changed_manifest(dump: Mapping[str, Any], folder: Path, sets: Sequence[str]) -> Manifest:
+    """Return the manifest that ``model_dump(mode="json")`` of another one left, with ``sets`` on top.
+
+    Raises:
+        UsageError: something in ``sets`` is wrong.
+    """
+    plain = {**dump, "stages": [{entry["name"]: dict(entry["config"])} for entry in dump["stages"]]}
+    settings = Settings(json.loads(json.dumps(plain)), {(): Origin("run.json")})
+    apply_sets(settings, sets, tuple(Manifest.model_fields), registry.stage_names())
     return _checked(settings).located(folder)
 
 
