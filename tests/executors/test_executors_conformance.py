@@ -14,6 +14,7 @@ import pytest
 from synflow.errors import UsageError
 from synflow.executors.contract import Executor, Result, Unit
 from synflow.executors.factory import open_executor
+from synflow.registry import found
 from synflow.store.layout import RunLayout
 from synflow.store.receipts import read_receipt
 
@@ -40,11 +41,13 @@ def executor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(PLUGIN), before or ""])
     sys.path.insert(0, str(PLUGIN))
+    found.cache_clear()
     opened = open_executor(CHOICES[request.param], spec)
     opened.root = root  # type: ignore[attr-defined]
     yield opened
     opened.close()
     sys.path.remove(str(PLUGIN))
+    found.cache_clear()
     if before is None:
         del os.environ["PYTHONPATH"]
     else:

@@ -39,6 +39,7 @@ def check(trials: list[dict[str, Any]]) -> None:
     assert wrong == []
 
 
+@pytest.mark.timeout(900)
 def test_killed_at_every_third_operation(tmp_path: Path, small_world: Path) -> None:
     operations, trials = crash("synflow", small_manifest(tmp_path, small_world), tmp_path, every=3)
     assert len(trials) >= operations // 3

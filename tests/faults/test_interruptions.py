@@ -58,7 +58,7 @@ def test_ctrl_c_is_clean_and_resumable(
     check_sound(tmp_path / "out", dataset)
 
 
-def wait_for(log: Path, text: str, seconds: float = 60) -> None:
+def wait_for(log: Path, text: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if log.exists() and text in log.read_text(errors="replace"):
@@ -99,29 +99,37 @@ def test_killed_at_50_random_moments_under_ray(wanted: tuple[Path, str], tmp_pat
     check_killed_at_random(wanted, tmp_path, 50, seed=2)
 
 
-def check_race(tmp_path: Path, small_world: Path, number: int) -> None:
+def check_race(tmp_path: Path, small_world: Path, number: int) -> list[float]:
+    """Start two drivers at once, again and again; return the seconds after which the loser had ended."""
     clips = many_files(tmp_path / "clips", small_world, 2, {1: "hang"})
     media = {"frames": 2, "short_side": 96, "decoder": PLUGIN_DECODER, "deadline": 5.0}
     manifest = write_manifest(tmp_path / "m.yaml", clips, stages=[{"validate": {"min_short_side": 144}}], media=media)
+    took: list[float] = []
     for turn in range(number):
-        began = time.monotonic()
         drivers = [start(manifest, tmp_path / f"out-{turn}") for _ in range(2)]
+        began = time.monotonic()
         while all(driver.poll() is None for driver in drivers):
             time.sleep(0.01)
-        took = time.monotonic() - began
-        codes = sorted(finish(driver, 60)[0] for driver in drivers)
-        assert codes == [0, 4]
-        # The loser ends long before the winner, whose clip keeps it busy for five seconds.
-        assert took < 5.0
+        took.append(time.monotonic() - began)
+        # The loser does not wait for the winner, whose clip keeps it busy for five seconds.
+        running = [driver.poll() is None for driver in drivers]
+        codes = sorted(finish(driver, 120)[0] for driver in drivers)
+        assert codes == [0, 4] and any(running)
+    return took
 
 
 def test_of_two_drivers_one_proceeds(tmp_path: Path, small_world: Path) -> None:
-    check_race(tmp_path, small_world, 2)
+    assert len(check_race(tmp_path, small_world, 2)) == 2
 
 
 @pytest.mark.slow
-def test_of_two_drivers_one_proceeds_20_times(tmp_path: Path, small_world: Path) -> None:
-    check_race(tmp_path, small_world, 20)
+def test_of_two_drivers_one_proceeds_20_times(
+    tmp_path: Path, small_world: Path, request: pytest.FixtureRequest
+) -> None:
+    took = check_race(tmp_path, small_world, 20)
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n20 races: the loser had ended after {min(took):.2f} to {max(took):.2f} s, start of Python included")
+    assert len(took) == 20
 
 
 @pytest.fixture

@@ -206,6 +206,16 @@ def test_composed_texts_do_not_take_a_part_for_the_whole_of_a_longer_video():
     assert query.startswith("Another shot") and "same" not in query
 
 
+@pytest.mark.parametrize("caption", [CAPTION, ""])
+@pytest.mark.parametrize("kind", ["identity-scene", "identity-negative", "viewpoint", "condition"])
+def test_another_shot_is_not_called_the_same_view(caption, kind):
+    first, prompt, slot = (1, "image", "strategy") if kind.startswith("identity") else (2, "video", "relation")
+    facts = {"reference": first, "target": 2, "source_caption": caption, "same_clip": False}
+    pictures = [split(RED, BLUE)] * first + [split(RED, GREEN)] * 2
+    query = told(pictures, prompt=f"composed-{prompt}", facts=facts, **{slot: kind})["query"]
+    assert query.startswith("Another shot") and "this scene" not in query.lower()
+
+
 @pytest.mark.parametrize(("caption", "name"), [
     ("A silver car, a red car and a white car drive across a lot.", "scene with the silver car"),
     ("A big black bee crawls over a flower and then flies away.", "scene with the big black bee"),

@@ -51,6 +51,7 @@ _NAMED_IMAGE = {
 }
 """They speak of the scene: one picture of it need not show what the caption names."""
 _SHOT_IMAGE = ("Another shot from the video of the {name} that this picture with {anchor} is from, {link} {wish}.",)
+_UNNAMED_SHOT_IMAGE = ("Another shot from the video that this picture with {anchor} is from, {link} {wish}.",)
 _SAME_SHOT_IMAGE = ("This shot with {anchor}, from a longer video of the {name}, {link} {wish}.",)
 _VIDEO = {
     "continuation": ("The scene with {name}, a little later, when {wish}.", "The scene with {name}, later on, {tail}."),
@@ -75,6 +76,7 @@ _SHOT_VIDEO = (
     "Another shot from the video of the {name}, where {wish}.",
     "Another shot of the {name} video, {tail}.",
 )
+_UNNAMED_SHOT_VIDEO = ("Another shot of this video, {tail}.", "Another shot of this video, where {wish}.")
 _SAME_SHOT_VIDEO = ("This shot from the video of the {name}, when {wish}.", "This {name} video, now {tail}.")
 
 
@@ -106,8 +108,11 @@ def image_query(
     content = Content.of(str(facts.get("source_caption") or ""), facts)
     name = content.identity().removeprefix("scene with the ")
     forms: Sequence[str] = _NAMED_IMAGE[chosen] if name else _IMAGE[chosen]
-    if name and content.longer:
-        forms = _SAME_SHOT_IMAGE if facts.get("same_clip") else _SHOT_IMAGE
+    if facts.get("same_clip") is False:
+        # The shots of one video need have nothing in common but the video.
+        forms = _SHOT_IMAGE if name else _UNNAMED_SHOT_IMAGE
+    elif name and content.longer:
+        forms = _SAME_SHOT_IMAGE
     link = "but" if chosen == "identity-negative" else "where"
     query = rng.choice(forms).format(name=name, anchor=anchor, wish=wish, link=link)
     return {"query": query, "strategy": chosen} if count(query) <= 50 else None
@@ -139,11 +144,15 @@ def video_query(
     content = Content.of(str(facts.get("source_caption") or ""), facts)
     names = list(dict.fromkeys(name for most in (8, 4, 2) if (name := content.identity(most))))
     anchor = "" if names else _anchor(reference, rng)
-    shots = (_SAME_SHOT_VIDEO if facts.get("same_clip") else _SHOT_VIDEO) if content.longer else ()
+    if facts.get("same_clip") is False:
+        names = [name.removeprefix("scene with the ") for name in names]
+        shots = _UNNAMED_SHOT_VIDEO if anchor else _SHOT_VIDEO
+    else:
+        shots = _SAME_SHOT_VIDEO if content.longer and names else ()
     for kind in (relation, "continuation", "condition", "variation"):
         for wish in fitting.get(kind, []):
             for name in names or [anchor] * bool(anchor):
-                forms = list(_VIDEO[kind] if anchor else shots or _NAMED_VIDEO[kind])
+                forms = list(shots or (_VIDEO[kind] if anchor else _NAMED_VIDEO[kind]))
                 rng.shuffle(forms)
                 fitting_forms = (form for form in forms if wish.tail or "{tail}" not in form)
                 queries = (form.format(name=name, wish=wish.clause, tail=wish.tail) for form in fitting_forms)

@@ -116,7 +116,7 @@ class Content:
             )
         forms = [f"{_upper(thing)} can be seen.", f"The scene includes {thing}.", f"Part of what is shown: {thing}."]
         if len(chosen) == 2:
-            forms.append(f"{_upper(thing)} come into view.")
+            forms.append(f"{_upper(thing)} are shown.")
         return rng.choice(forms)
 
 
