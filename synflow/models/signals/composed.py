@@ -146,7 +146,7 @@ def video_query(
     anchor = "" if names else _anchor(reference, rng)
     if facts.get("same_clip") is False:
         names = [name.removeprefix("scene with the ") for name in names]
-        shots = _UNNAMED_SHOT_VIDEO if anchor else _SHOT_VIDEO
+        shots: tuple[str, ...] = _UNNAMED_SHOT_VIDEO if anchor else _SHOT_VIDEO
     else:
         shots = _SAME_SHOT_VIDEO if content.longer and names else ()
     for kind in (relation, "continuation", "condition", "variation"):
