@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from synflow.media.shots import find_cuts, newness, shrink
+from synflow.media.film import Film
+from synflow.media.shots import find_cuts
 
 FPS = 25
 
@@ -108,9 +109,10 @@ def test_bars_do_not_hide_a_cut():
 
 
 def test_newness_is_low_for_a_moved_scene_and_high_for_another():
-    one, moved, other = shrink(np.stack([scene(1), np.roll(scene(1), 6, axis=1), scene(2)]))
-    assert newness(one, moved) < 0.12
-    assert newness(one, other) > 0.4
+    pictures = np.stack([scene(1), np.roll(scene(1), 6, axis=1), scene(2)])
+    moved, other = Film(np.arange(3.0), pictures).between([(0, 1), (0, 2)])
+    assert moved < 0.12
+    assert other > 0.4
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

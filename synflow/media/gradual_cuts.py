@@ -1,0 +1,174 @@
+"""Gradual cuts: dissolves, wipes, and fades through a flat picture.
+
+A dissolve is a stretch whose pictures are blends of the picture before it and the picture after it, with a weight
+that rises steadily; in a wipe each place shows either the one or the other. Motion does neither. Windows of a few
+lengths are tried all over the film, nearly all of which fall at a first look at three of their pictures.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synflow.media.film import Cut, Film, Indices, Small
+from synflow.media.hard_cuts import NEW_SCENE, RISE, comes_back
+
+FLAT = 4.0
+"""Mean deviation (grey levels) under which a picture is of one tone: the black between two scenes."""
+
+FADE = 2.0
+"""Longest fade to or from a flat picture, in seconds."""
+
+LENGTHS = (0.25, 0.4, 0.65, 1.0, 1.6, 2.4)
+"""Lengths of dissolves and wipes that are looked for, in seconds."""
+
+HOP = 6
+"""A window of each length begins every ``1 / HOP`` of it."""
+
+ERROR = 0.4
+"""Share of the difference of two scenes that blends (places) of them may leave unexplained: motion goes on in both."""
+
+BACK = 0.06
+STEP = 0.45
+"""How far the share of the new scene may fall back during a dissolve or wipe, and how far it may jump at once."""
+
+DIP = 0.8
+"""Most detail (mean square of steps) in the middle of a dissolve, as a share of that of its ends: the blend of two
+unlike pictures has half of it, whatever moves in them, while a moving picture keeps its detail. After A. M. Alattar,
+"Detecting and compressing dissolve regions in video sequences", ISCAS 1993, who looks at the variance."""
+
+NEW = 0.4
+"""Newness between the ends of a gradual cut; more than at a hard cut, for there is more time to move."""
+
+Span = tuple[float, float]
+
+
+def fades(film: Film) -> tuple[list[Cut], list[Span]]:
+    """Return the cuts that lead through a flat picture (black, white), and the spans of fades at either end."""
+    flat = film.deviation < FLAT
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flat.astype(np.int8), [0]])))
+    cuts: list[Cut] = []
+    outer: list[Span] = []
+    last = len(flat) - 1
+    for first, beyond in zip(edges[::2], edges[1::2], strict=True):
+        i = 0 if first == 0 else _plateau(film, int(first) - 1, -1)
+        j = last if beyond > last else _plateau(film, int(beyond), 1)
+        if first == 0 or beyond > last:
+            # Black at either end of the video parts nothing.
+            outer.append((float(film.times[i]), float(film.times[j])))
+        elif not cuts or cuts[-1].end <= film.times[i]:
+            score = film.between([(i, j)])[0]
+            if score >= NEW_SCENE and not comes_back(film, i, j, score):
+                middle = float(film.times[first] + film.times[beyond - 1]) / 2
+                cuts.append(Cut(middle, "gradual", float(film.times[i]), float(film.times[j]), score))
+    return cuts, outer
+
+
+def _plateau(film: Film, place: int, step: int) -> int:
+    """Return where a fade ends that goes on from ``place``: the first picture that is as rich as the next ones."""
+    limit = film.times[place] + step * FADE
+    while 0 <= place + step < len(film.times) and (film.times[place + step] - limit) * step < 0:
+        if film.deviation[place + step] < film.deviation[place] * 1.02:
+            break
+        place += step
+    return place
+
+
+def gradual_cuts(film: Film, taken: list[Span]) -> list[Cut]:
+    """Return the dissolves and wipes that touch none of the spans ``taken`` (seconds), in order of time."""
+    fitting = []
+    for i, j, apart in _windows(film, taken):
+        fit = _fit(film.tiny[i : j + 1])
+        if fit is not None:
+            fitting.append((-apart * (1 - fit[0]), i, j, fit[1]))
+    chosen: list[Cut] = []
+    # The best first: what overlaps a cut that was found need not be matched any more.
+    for _, i, j, middle in sorted(fitting):
+        start, end = float(film.times[i]), float(film.times[j])
+        if all(start >= other.end or end <= other.start for other in chosen):
+            score = film.between([(i, j)])[0]
+            if score >= NEW and score >= RISE * _usual(film, i, j) and not comes_back(film, i, j, score):
+                time = float(np.interp(middle, np.arange(j - i + 1), film.times[i : j + 1]))
+                chosen.append(Cut(time, "gradual", start, end, score))
+    return sorted(chosen, key=lambda cut: cut.time)
+
+
+def _windows(film: Film, taken: list[Span]) -> list[tuple[int, int, float]]:
+    """Return first and last picture, and their difference, of the windows whose middle may be a blend or wipe."""
+    times, end = film.times, float(film.times[-1])
+    starts = [np.arange(0.0, end - length + 1e-9, length / HOP) for length in LENGTHS]
+    begins = np.concatenate(starts)
+    lengths = np.repeat(LENGTHS, [len(start) for start in starts])
+    i = np.searchsorted(times, begins - 1e-6)
+    j = np.minimum(np.searchsorted(times, begins + lengths - 1e-6), len(times) - 1)
+    right = j - i >= 4
+    for start, stop in taken:
+        right &= ~((times[j] >= start) & (times[i] < stop))
+    i, j = i[right], j[right]
+    apart = film.differences(i, j)
+    i, j, apart = i[apart >= NEW], j[apart >= NEW], apart[apart >= NEW]
+    looks = _middle_fits(film, i, j)
+    return sorted(set(zip(i[looks].tolist(), j[looks].tolist(), apart[looks].tolist(), strict=True)))
+
+
+def _middle_fits(film: Film, i: Indices, j: Indices) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell of each window whether its middle may be a blend of its first and last picture, or show places of both."""
+    middle = (i + j) // 2
+    first, last = film.tiny[i], film.tiny[j]
+    change, inner = last - first, film.tiny[middle] - first
+    weight, rest = _blended(change, inner)
+    blend = (rest <= ERROR) & (weight > 0.15) & (weight < 0.85)
+    ends = (1 - weight) * film.detail[i] + weight * film.detail[j]
+    blend &= film.detail[middle] <= DIP * ends
+    apart = np.abs(change).sum(axis=1)
+    either = np.minimum(np.abs(inner), np.abs(inner - change)).sum(axis=1) / np.maximum(1e-6, apart)
+    return np.asarray(blend | (either <= ERROR / 2))
+
+
+def _blended(change: Small, inner: Small) -> tuple[Small, Small]:
+    """Return the weight of the second scene in pictures, and the share of the change that is left unexplained."""
+    energy = np.maximum(1e-6, np.einsum("ij,ij->i", change, change))
+    weight = np.einsum("ij,ij->i", inner, change) / energy
+    return weight, np.linalg.norm(inner - weight[:, None] * change, axis=1) / np.sqrt(energy)
+
+
+def _fit(pictures: Small) -> tuple[float, float] | None:
+    """Fit every picture as a blend of the first and the last, or as places of either.
+
+    Returns:
+        The share that is left unexplained, and the place (in pictures, from the first) where both weigh the same;
+        None where the pictures are neither or the share of the new scene does not rise steadily.
+    """
+    change, inner = pictures[-1] - pictures[0], pictures - pictures[0]
+    energy = float(change @ change)
+    if energy <= 0:
+        return None
+    weight = inner @ change / energy
+    rest = np.linalg.norm(inner - weight[:, None] * change, axis=1) / np.sqrt(energy)
+    if float(rest.max()) <= ERROR and _rises(weight):
+        return float(rest.max()), _half_way(weight)
+    old, new = np.abs(inner), np.abs(pictures - pictures[-1])
+    apart = np.abs(change)
+    either = np.minimum(old, new).sum(axis=1) / float(apart.sum())
+    share = ((new < old) * apart).sum(axis=1) / float(apart.sum())
+    if float(either.max()) <= ERROR / 2 and _rises(share):
+        return float(either.max()), _half_way(share)
+    return None
+
+
+def _rises(share: Small) -> bool:
+    """Tell whether the share of the new scene rises from the first to the last picture, steadily and in steps."""
+    mixed = int(((share > 0.15) & (share < 0.85)).sum())
+    back = np.maximum.accumulate(share) - share
+    return mixed >= max(2, len(share) // 5) and float(back.max()) <= BACK and float(np.diff(share).max()) <= STEP
+
+
+def _half_way(share: Small) -> float:
+    return float(np.interp(0.5, np.maximum.accumulate(share), np.arange(len(share))))
+
+
+def _usual(film: Film, i: int, j: int) -> float:
+    """Return how new a stretch as long as ``i .. j`` is on either side of it: all of it motion, if it is no cut."""
+    length = film.times[j] - film.times[i]
+    before, after = film.at(film.times[i] - length), film.at(film.times[j] + length)
+    sides = film.between((a, b) for a, b in ((before, i), (j, after)) if b - a >= (j - i) / 3)
+    return float(np.mean(sides)) if sides else 0.0
