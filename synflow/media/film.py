@@ -78,8 +78,9 @@ class Film:
 
     def __init__(self, times: Times, luma: Gray) -> None:
         self.times, self.small = times, shrink(luma)
-        rows = self.small.reshape(len(times), -1)
-        self.tiny = halved(self.small).reshape(len(times), -1).astype(np.float32)
+        rows = self.small.reshape(len(times), self.small.shape[1] * self.small.shape[2])
+        tiny = halved(self.small)
+        self.tiny = tiny.reshape(len(times), tiny.shape[1] * tiny.shape[2]).astype(np.float32)
         self.deviation = deviations(self.tiny)
         self.detail = _energy(rows, 1) + _energy(rows, self.small.shape[2])
         self.change = self._changes(rows)
@@ -110,6 +111,19 @@ class Film:
             found = newness(self.small[batch[:, 0]], self.small[batch[:, 1]])
             self._known.update(zip(missing[start : start + BATCH], found, strict=True))
         return [self._known[pair] for pair in pairs]
+
+    def least_new(self, i: int, j: int) -> float:
+        """Return the newness that three quarters of the places of picture ``j`` have after ``i``, at least."""
+        return newness(self.small[i : i + 1], self.small[j : j + 1], 0.25)[0]
+
+    def toned(self, i: int, j: int) -> float:
+        """Return how far brightness at each place of one picture settles that of the other, from 0 to 1.
+
+        It is the correlation ratio, the larger of both ways: near 1 where only light or exposure changed, however
+        much of the picture is now white or black; seldom over 0.5 for unlike scenes.
+        """
+        one, other = self.small[i].ravel(), self.small[j].ravel()
+        return max(_correlation_ratio(one, other), _correlation_ratio(other, one))
 
     def at(self, time: float) -> int:
         """Return the place of the first picture at or after ``time``, the last one where there is none."""
@@ -150,7 +164,16 @@ def _energy(rows: Gray, gap: int) -> Times:
     return np.asarray(np.einsum("ij,ij->i", steps, steps) / max(1, steps.shape[1]), np.float64)
 
 
-def newness(first: Gray, second: Gray) -> list[float]:
+def _correlation_ratio(given: Gray, told: Gray) -> float:
+    """Return the share of the variance of ``told`` that lies between, not within, levels of ``given`` (16 of them)."""
+    level, values = given >> 4, told.astype(np.float64)
+    values -= values.mean()
+    whole = float(values @ values)
+    count, total = np.bincount(level, minlength=16), np.bincount(level, values, minlength=16)
+    return float((total**2 / np.maximum(1, count)).sum()) / whole if whole > 0 else 0.0
+
+
+def newness(first: Gray, second: Gray, share: float = 0.5) -> list[float]:
     """Return how much of each picture of ``second`` is not in that of ``first``: 0 the same scene, about 1 another.
 
     A place is new where it differs both as it is and after brightness and contrast are evened out: so neither a light
@@ -159,6 +182,7 @@ def newness(first: Gray, second: Gray) -> list[float]:
     Args:
         first: uint8, shape ``[m, h, w]``.
         second: the same.
+        share: the quantile over the places of a picture that is told, 0.5 for the median.
     """
     one, other = first.astype(np.float32), second.astype(np.float32)
     count = len(one)
@@ -171,8 +195,8 @@ def newness(first: Gray, second: Gray) -> list[float]:
     ]
     aligned = np.stack([_aligned(a, b) for a, b in zip(*evened, strict=True)])
     forth, back = _unmatched(aligned, evened[1])
-    medians = [np.median(np.minimum(plain, rest).reshape(count, -1), axis=1) for rest in (forth, back)]
-    return [float(value) for value in np.minimum(*medians)]
+    told = [np.quantile(np.minimum(plain, rest).reshape(count, -1), share, axis=1) for rest in (forth, back)]
+    return [float(value) for value in np.minimum(*told)]
 
 
 def _tall(pictures: Small) -> Small:

@@ -7,10 +7,12 @@ lengths are tried all over the film, nearly all of which fall at a first look at
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from synflow.media.film import Cut, Film, Indices, Small
-from synflow.media.hard_cuts import NEW_SCENE, RISE, comes_back
+from synflow.media.hard_cuts import NEW_SCENE, RISE, is_other_scene
 
 FLAT = 4.0
 """Mean deviation (grey levels) under which a picture is of one tone: the black between two scenes."""
@@ -39,6 +41,12 @@ unlike pictures has half of it, whatever moves in them, while a moving picture k
 NEW = 0.4
 """Newness between the ends of a gradual cut; more than at a hard cut, for there is more time to move."""
 
+RISE_MOST = 1.3
+"""How many times as new as the stretch before and that after it a gradual cut must be; `RISE` is for their mean."""
+
+WIPED = 0.25
+"""Newness that three quarters of the picture must have after a wipe."""
+
 Span = tuple[float, float]
 
 
@@ -57,7 +65,7 @@ def fades(film: Film) -> tuple[list[Cut], list[Span]]:
             outer.append((float(film.times[i]), float(film.times[j])))
         elif not cuts or cuts[-1].end <= film.times[i]:
             score = film.between([(i, j)])[0]
-            if score >= NEW_SCENE and not comes_back(film, i, j, score):
+            if score >= NEW_SCENE and is_other_scene(film, i, j, score):
                 middle = float(film.times[first] + film.times[beyond - 1]) / 2
                 cuts.append(Cut(middle, "gradual", float(film.times[i]), float(film.times[j]), score))
     return cuts, outer
@@ -79,15 +87,15 @@ def gradual_cuts(film: Film, taken: list[Span]) -> list[Cut]:
     for i, j, apart in _windows(film, taken):
         fit = _fit(film.tiny[i : j + 1])
         if fit is not None:
-            fitting.append((-apart * (1 - fit[0]), i, j, fit[1]))
+            fitting.append((-apart * (1 - fit.rest), i, j, fit))
     chosen: list[Cut] = []
     # The best first: what overlaps a cut that was found need not be matched any more.
-    for _, i, j, middle in sorted(fitting):
+    for _, i, j, fit in sorted(fitting, key=lambda found: found[:3]):
         start, end = float(film.times[i]), float(film.times[j])
         if all(start >= other.end or end <= other.start for other in chosen):
             score = film.between([(i, j)])[0]
-            if score >= NEW and score >= RISE * _usual(film, i, j) and not comes_back(film, i, j, score):
-                time = float(np.interp(middle, np.arange(j - i + 1), film.times[i : j + 1]))
+            if score >= NEW and _is_cut(film, i, j, score, fit):
+                time = float(np.interp(fit.middle, np.arange(j - i + 1), film.times[i : j + 1]))
                 chosen.append(Cut(time, "gradual", start, end, score))
     return sorted(chosen, key=lambda cut: cut.time)
 
@@ -131,27 +139,34 @@ def _blended(change: Small, inner: Small) -> tuple[Small, Small]:
     return weight, np.linalg.norm(inner - weight[:, None] * change, axis=1) / np.sqrt(energy)
 
 
-def _fit(pictures: Small) -> tuple[float, float] | None:
-    """Fit every picture as a blend of the first and the last, or as places of either.
+@dataclass(frozen=True)
+class _Fit:
+    """How well pictures are blends of the first and the last, or made of places of either (a wipe).
 
-    Returns:
-        The share that is left unexplained, and the place (in pictures, from the first) where both weigh the same;
-        None where the pictures are neither or the share of the new scene does not rise steadily.
+    Attributes:
+        rest: share of the change that is left unexplained.
+        middle: where both weigh the same, in pictures from the first.
     """
+
+    rest: float
+    middle: float
+    wipe: bool
+
+
+def _fit(pictures: Small) -> _Fit | None:
+    """Return the fit of pictures (float32 ``[n, p]``); None where the new scene's share does not rise steadily."""
     change, inner = pictures[-1] - pictures[0], pictures - pictures[0]
-    energy = float(change @ change)
-    if energy <= 0:
-        return None
-    weight = inner @ change / energy
-    rest = np.linalg.norm(inner - weight[:, None] * change, axis=1) / np.sqrt(energy)
-    if float(rest.max()) <= ERROR and _rises(weight):
-        return float(rest.max()), _half_way(weight)
-    old, new = np.abs(inner), np.abs(pictures - pictures[-1])
     apart = np.abs(change)
+    if not apart.any():
+        return None
+    weight, rest = _blended(np.broadcast_to(change, inner.shape), inner)
+    if float(rest.max()) <= ERROR and _rises(weight):
+        return _Fit(float(rest.max()), _half_way(weight), wipe=False)
+    old, new = np.abs(inner), np.abs(inner - change)
     either = np.minimum(old, new).sum(axis=1) / float(apart.sum())
     share = ((new < old) * apart).sum(axis=1) / float(apart.sum())
     if float(either.max()) <= ERROR / 2 and _rises(share):
-        return float(either.max()), _half_way(share)
+        return _Fit(float(either.max()), _half_way(share), wipe=True)
     return None
 
 
@@ -166,9 +181,16 @@ def _half_way(share: Small) -> float:
     return float(np.interp(0.5, np.maximum.accumulate(share), np.arange(len(share))))
 
 
+def _is_cut(film: Film, i: int, j: int, score: float, fit: _Fit) -> bool:
+    if score < _usual(film, i, j) or not is_other_scene(film, i, j, score):
+        return False
+    # A hand before the lens wipes over the picture too, but leaves a part of it as it was.
+    return not fit.wipe or film.least_new(i, j) >= WIPED
+
+
 def _usual(film: Film, i: int, j: int) -> float:
-    """Return how new a stretch as long as ``i .. j`` is on either side of it: all of it motion, if it is no cut."""
+    """Return the newness that a cut must have, from what moves before and after it in stretches as long as it is."""
     length = film.times[j] - film.times[i]
     before, after = film.at(film.times[i] - length), film.at(film.times[j] + length)
     sides = film.between((a, b) for a, b in ((before, i), (j, after)) if b - a >= (j - i) / 3)
-    return float(np.mean(sides)) if sides else 0.0
+    return max(RISE * float(np.mean(sides)), RISE_MOST * max(sides)) if sides else 0.0

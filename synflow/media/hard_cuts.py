@@ -32,7 +32,10 @@ cut may be smeared over two."""
 RETURN = 0.6
 """Seconds after (before) a step within which the old (new) scene must not be seen: flashes and cards are shorter."""
 
-SAME = 0.19
+TONED = 0.8
+"""Correlation ratio (`Film.toned`) from which only the light has changed."""
+
+SAME = 0.26
 """Newness under which a scene is the old one again; at faint cuts, half their newness."""
 
 
@@ -46,11 +49,16 @@ def hard_cuts(film: Film) -> list[Cut]:
     return [
         Cut(float(film.times[i]), "hard", float(film.times[i]), float(film.times[i]), step)
         for i, step in new
-        if _is_jump(film, i, step) and not comes_back(film, i - 1, i, step)
+        if _is_jump(film, i, step) and is_other_scene(film, i - 1, i, step)
     ]
 
 
-def comes_back(film: Film, old: int, new: int, score: float) -> bool:
+def is_other_scene(film: Film, old: int, new: int, score: float) -> bool:
+    """Tell whether the new scene at ``new`` is more than a change of light, and the old one stays away."""
+    return film.toned(old, new) < TONED and not _comes_back(film, old, new, score)
+
+
+def _comes_back(film: Film, old: int, new: int, score: float) -> bool:
     """Tell whether the scene at ``old`` is seen again soon after ``new``, or that at ``new`` was seen soon before."""
     after = spread(new + 1, film.at(film.times[new] + RETURN), 5)
     before = spread(film.at(film.times[old] - RETURN), old - 1, 5)
