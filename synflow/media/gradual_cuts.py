@@ -33,7 +33,7 @@ BACK = 0.06
 STEP = 0.45
 """How far the share of the new scene may fall back during a dissolve or wipe, and how far it may jump at once."""
 
-DIP = 0.8
+DIP = 0.7
 """Most detail (mean square of steps) in the middle of a dissolve, as a share of that of its ends: the blend of two
 unlike pictures has half of it, whatever moves in them, while a moving picture keeps its detail. After A. M. Alattar,
 "Detecting and compressing dissolve regions in video sequences", ISCAS 1993, who looks at the variance."""

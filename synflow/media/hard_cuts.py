@@ -9,10 +9,10 @@ from synflow.media.film import Cut, Film, spread
 NEW_SCENE = 0.28
 """Newness from which two pictures may be of two scenes."""
 
-DOUBT = 0.2
+DOUBT = 0.35
 """Mean difference (`Film.change`) from which a step is matched; newness is seldom more than that."""
 
-STANDS_OUT = 1.1
+STANDS_OUT = 1.2
 """How many times the third largest difference around it the difference at a cut must be, before it is matched."""
 
 STILL = 0.12
@@ -21,7 +21,7 @@ STILL = 0.12
 RISE = 2.0
 """How many times as new as the steps around it a cut must be (where all moves, every step is new)."""
 
-JERK = 1.5
+JERK = 1.7
 """How many times as new as the second strongest step around it a cut must be."""
 
 AROUND = 0.5
@@ -32,7 +32,7 @@ cut may be smeared over two."""
 RETURN = 0.6
 """Seconds after (before) a step within which the old (new) scene must not be seen: flashes and cards are shorter."""
 
-TONED = 0.8
+TONED = 0.85
 """Correlation ratio (`Film.toned`) from which only the light has changed."""
 
 SAME = 0.26
