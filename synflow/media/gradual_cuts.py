@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synflow.media.film import Cut, Film, Indices, Small
-from synflow.media.hard_cuts import NEW_SCENE, RISE, is_other_scene
+from synflow.media.hard_cuts import NEW_SCENE, RISE, TONED, is_other_scene
 
 FLAT = 4.0
 """Mean deviation (grey levels) under which a picture is of one tone: the black between two scenes."""
@@ -92,7 +92,8 @@ def gradual_cuts(film: Film, taken: list[Span]) -> list[Cut]:
     # The best first: what overlaps a cut that was found need not be matched any more.
     for _, i, j, fit in sorted(fitting, key=lambda found: found[:3]):
         start, end = float(film.times[i]), float(film.times[j])
-        if all(start >= other.end or end <= other.start for other in chosen):
+        free = all(start >= other.end or end <= other.start for other in chosen)
+        if free and film.toned(i, j) < TONED:
             score = film.between([(i, j)])[0]
             if score >= NEW and _is_cut(film, i, j, score, fit):
                 time = float(np.interp(fit.middle, np.arange(j - i + 1), film.times[i : j + 1]))
