@@ -133,6 +133,7 @@ class Peer:
             [python, "-c", PEER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # the scaler of its decoder warns of every file
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
@@ -143,7 +144,10 @@ class Peer:
         assert self._process.stdout is not None
         self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()
-        told = json.loads(self._process.stdout.readline() or "{}")
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"error: PySceneDetect ended at {path}")
+        told = json.loads(line)
         return {name: (cuts, cpu) for name, (cuts, cpu) in told.items()}
 
     def close(self) -> None:

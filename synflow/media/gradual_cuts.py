@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synflow.media.film import Cut, Film, Indices, Small
+from synflow.media.film import Cut, Film, Indices, Small, newness
 from synflow.media.hard_cuts import NEW_SCENE, RISE, TONED, is_other_scene
 
 FLAT = 4.0
@@ -27,6 +27,7 @@ HOP = 6
 """A window of each length begins every ``1 / HOP`` of it."""
 
 ERROR = 0.4
+ERROR_WIPE = 0.2
 """Share of the difference of two scenes that blends (places) of them may leave unexplained: motion goes on in both."""
 
 BACK = 0.06
@@ -37,6 +38,10 @@ DIP = 0.7
 """Most detail (mean square of steps) in the middle of a dissolve, as a share of that of its ends: the blend of two
 unlike pictures has half of it, whatever moves in them, while a moving picture keeps its detail. After A. M. Alattar,
 "Detecting and compressing dissolve regions in video sequences", ISCAS 1993, who looks at the variance."""
+
+PARTS = (0.3, 0.5, 0.7)
+UNBLENDED = 0.33
+"""Newness that pictures may have at most after blends of the ends of a dissolve, and the blends that are looked at."""
 
 NEW = 0.4
 """Newness between the ends of a gradual cut; more than at a hard cut, for there is more time to move."""
@@ -130,7 +135,7 @@ def _middle_fits(film: Film, i: Indices, j: Indices) -> np.ndarray[tuple[int], n
     blend &= film.detail[middle] <= DIP * ends
     apart = np.abs(change).sum(axis=1)
     either = np.minimum(np.abs(inner), np.abs(inner - change)).sum(axis=1) / np.maximum(1e-6, apart)
-    return np.asarray(blend | (either <= ERROR / 2))
+    return np.asarray(blend | (either <= ERROR_WIPE))
 
 
 def _blended(change: Small, inner: Small) -> tuple[Small, Small]:
@@ -166,7 +171,7 @@ def _fit(pictures: Small) -> _Fit | None:
     old, new = np.abs(inner), np.abs(inner - change)
     either = np.minimum(old, new).sum(axis=1) / float(apart.sum())
     share = ((new < old) * apart).sum(axis=1) / float(apart.sum())
-    if float(either.max()) <= ERROR / 2 and _rises(share):
+    if float(either.max()) <= ERROR_WIPE and _rises(share):
         return _Fit(float(either.max()), _half_way(share), wipe=True)
     return None
 
@@ -185,8 +190,23 @@ def _half_way(share: Small) -> float:
 def _is_cut(film: Film, i: int, j: int, score: float, fit: _Fit) -> bool:
     if score < _usual(film, i, j) or not is_other_scene(film, i, j, score):
         return False
-    # A hand before the lens wipes over the picture too, but leaves a part of it as it was.
-    return not fit.wipe or film.least_new(i, j) >= WIPED
+    if fit.wipe:
+        # A hand before the lens wipes over the picture too, but leaves a part of it as it was.
+        return film.least_new(i, j) >= WIPED
+    return _unblended(film, i, j) <= UNBLENDED
+
+
+def _unblended(film: Film, i: int, j: int) -> float:
+    """Return how new pictures between ``i`` and ``j`` are after blends of both, at most; motion may go on in them.
+
+    What a whip pan smears looks like a blend only from far away.
+    """
+    change = film.tiny[j] - film.tiny[i]
+    weights = (film.tiny[i : j + 1] - film.tiny[i]) @ change / float(change @ change)
+    places = np.array([np.abs(weights - part).argmin() for part in PARTS])
+    weight = weights[places][:, None, None]
+    blends = film.small[i] * (1 - weight) + film.small[j] * weight
+    return max(newness(np.clip(np.rint(blends), 0, 255).astype(np.uint8), film.small[i + places]))
 
 
 def _usual(film: Film, i: int, j: int) -> float:

@@ -24,6 +24,10 @@ RISE = 2.0
 JERK = 1.7
 """How many times as new as the second strongest step around it a cut must be."""
 
+BESIDE = 1.3
+CALM = 0.25
+"""How many times as new as the steps right beside it a cut must be, unless the second strongest around is calmer."""
+
 AROUND = 0.5
 AROUND_LEAST = 6
 """Seconds and least number of steps, on either side, that a cut is compared with; the nearest is left out, since a
@@ -83,10 +87,19 @@ def _stands_out(film: Film, i: int) -> bool:
 
 
 def _is_jump(film: Film, i: int, step: float) -> bool:
-    near = _near(film, i)
-    moving = film.between((j - 1, j) for j in near if film.change[j - 1] >= STILL)
-    others = sorted([*moving, *(float(film.change[j - 1]) for j in near if film.change[j - 1] < STILL)], reverse=True)
+    """Tell whether the step at ``i`` is much newer than those around it."""
+    others = sorted(_news(film, _near(film, i)), reverse=True)
     if len(others) < 2:
         return True
     # The second strongest: another cut may be near, but jerky pictures jump again and again.
-    return step >= max(RISE * float(np.median(others)), JERK * others[1])
+    if step < max(RISE * float(np.median(others)), JERK * others[1]):
+        return False
+    # In a whip pan the next step is nearly as new; so is it at a cut smeared over two, but there all else is calm.
+    beside = _news(film, [j for j in (i - 1, i + 1) if 1 <= j < len(film.times)])
+    return others[1] < CALM * step or step >= BESIDE * max(beside)
+
+
+def _news(film: Film, steps: list[int]) -> list[float]:
+    """Return the newness of steps, in no order; that of still ones from their mean difference."""
+    still = [float(film.change[j - 1]) for j in steps if film.change[j - 1] < STILL]
+    return still + film.between((j - 1, j) for j in steps if film.change[j - 1] >= STILL)
