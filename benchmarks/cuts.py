@@ -6,7 +6,7 @@ without a cut in which one was found, and CPU-seconds per minute of video beyond
 
 PySceneDetect brings a second OpenCV along and so needs an environment of its own; where ``--peer`` does not name its
 Python, that peer is left out:
-``python3 -m venv peer && peer/bin/pip install scenedetect==0.7.2 av==18.1.0 opencv-python-headless==5.0.0.93``
+``python3 -m venv peer && peer/bin/pip install "scenedetect[opencv-headless]==0.7.2"``
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ cv2.setNumThreads(1)
 for line in sys.stdin:
     told = {}
     began = time.process_time()
-    video = open_video(line.strip(), backend="pyav")
+    video = open_video(line.strip())
     while video.read() is not False:
         pass
     bare = time.process_time() - began
@@ -52,7 +52,7 @@ for line in sys.stdin:
         began = time.process_time()
         manager = SceneManager()
         manager.add_detector(detector)
-        video = open_video(line.strip(), backend="pyav")
+        video = open_video(line.strip())
         manager.detect_scenes(video)
         cuts = [start.seconds for start, _ in manager.get_scene_list()][1:]
         told[name] = [cuts, max(0.0, time.process_time() - began - bare)]

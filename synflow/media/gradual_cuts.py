@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synflow.media.film import Cut, Film, Indices, Small, newness
-from synflow.media.hard_cuts import NEW_SCENE, RISE, TONED, is_other_scene
+from synflow.media.hard_cuts import NEW_SCENE, TONED, is_other_scene
 
 FLAT = 4.0
 """Mean deviation (grey levels) under which a picture is of one tone: the black between two scenes."""
@@ -46,8 +46,9 @@ UNBLENDED = 0.33
 NEW = 0.4
 """Newness between the ends of a gradual cut; more than at a hard cut, for there is more time to move."""
 
-RISE_MOST = 1.3
-"""How many times as new as the stretch before and that after it a gradual cut must be; `RISE` is for their mean."""
+RISE_MEAN = 1.4
+RISE_MOST = 0.9
+"""How many times as new as the stretches before and after it a gradual cut must be: their mean, and each of them."""
 
 WIPED = 0.25
 """Newness that three quarters of the picture must have after a wipe."""
@@ -214,4 +215,4 @@ def _usual(film: Film, i: int, j: int) -> float:
     length = film.times[j] - film.times[i]
     before, after = film.at(film.times[i] - length), film.at(film.times[j] + length)
     sides = film.between((a, b) for a, b in ((before, i), (j, after)) if b - a >= (j - i) / 3)
-    return max(RISE * float(np.mean(sides)), RISE_MOST * max(sides)) if sides else 0.0
+    return max(RISE_MEAN * float(np.mean(sides)), RISE_MOST * max(sides)) if sides else 0.0
