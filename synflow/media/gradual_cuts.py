@@ -20,6 +20,9 @@ FLAT = 4.0
 FADE = 2.0
 """Longest fade to or from a flat picture, in seconds."""
 
+HELD = 1.0
+"""Seconds that a flat picture may last for the same scene after it to be the same shot still."""
+
 LENGTHS = (0.25, 0.4, 0.65, 1.0, 1.6, 2.4)
 """Lengths of dissolves and wipes that are looked for, in seconds."""
 
@@ -57,24 +60,29 @@ Span = tuple[float, float]
 
 
 def fades(film: Film) -> tuple[list[Cut], list[Span]]:
-    """Return the cuts that lead through a flat picture (black, white), and the spans of fades at either end."""
+    """Return the cuts that lead through a flat picture (black, white), and the spans of fades that are no cuts.
+
+    These lie at either end of the video, or the same scene goes on after them.
+    """
     flat = film.deviation < FLAT
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flat.astype(np.int8), [0]])))
     cuts: list[Cut] = []
-    outer: list[Span] = []
+    none: list[Span] = []
     last = len(flat) - 1
     for first, beyond in zip(edges[::2], edges[1::2], strict=True):
         i = 0 if first == 0 else _plateau(film, int(first) - 1, -1)
         j = last if beyond > last else _plateau(film, int(beyond), 1)
+        span = float(film.times[i]), float(film.times[j])
         if first == 0 or beyond > last:
-            # Black at either end of the video parts nothing.
-            outer.append((float(film.times[i]), float(film.times[j])))
-        elif not cuts or cuts[-1].end <= film.times[i]:
+            none.append(span)
+        elif not cuts or cuts[-1].end <= span[0]:
             score = film.between([(i, j)])[0]
+            middle = float(film.times[first] + film.times[beyond - 1]) / 2
             if score >= NEW_SCENE and is_other_scene(film, i, j, score):
-                middle = float(film.times[first] + film.times[beyond - 1]) / 2
-                cuts.append(Cut(middle, "gradual", float(film.times[i]), float(film.times[j]), score))
-    return cuts, outer
+                cuts.append(Cut(middle, "gradual", *span, score))
+            elif film.times[beyond] - film.times[first] <= HELD:
+                none.append(span)
+    return cuts, none
 
 
 def _plateau(film: Film, place: int, step: int) -> int:

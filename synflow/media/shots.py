@@ -34,8 +34,8 @@ def cuts_of(film: Film) -> list[Cut]:
     """Return the cuts of ``film`` in order of time."""
     if len(film.times) < 3:
         return []
-    faded, edges = fades(film)
-    taken = [*((fade.start, fade.end) for fade in faded), *edges]
+    faded, passed = fades(film)
+    taken = [*((fade.start, fade.end) for fade in faded), *passed]
     hard = [cut for cut in hard_cuts(film) if all(not start <= cut.time <= end for start, end in taken)]
     taken += [(cut.time, cut.time) for cut in hard]
     return sorted([*faded, *hard, *gradual_cuts(film, taken)], key=lambda cut: cut.time)

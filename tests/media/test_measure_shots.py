@@ -195,6 +195,13 @@ def test_animation_on_twos_and_fives_is_no_cut():
         assert cuts_of(pictures[np.arange(100) // hold * hold]) == []
 
 
+@pytest.mark.parametrize("tone", [0, 255])
+def test_a_scene_that_goes_on_after_a_second_of_black_or_white_is_one_shot(tone: int):
+    pictures = film(1, 4).copy()
+    pictures[40:62] = tone
+    assert cuts_of(pictures) == []
+
+
 def test_fading_to_black_and_back_to_the_same_scene_is_no_cut():
     pictures = film(1, 4).astype(float)
     pictures[40:60] *= np.concatenate([np.linspace(1, 0, 10), np.linspace(0, 1, 10)])[:, None, None]
