@@ -21,6 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -185,6 +186,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of labelled clips (facts.jsonl)")
     parser.add_argument("--peer", help="Python of an environment with scenedetect 0.7.2")
     parser.add_argument("--each", type=int, default=4, help="films of each kind")
+    parser.add_argument("--no-real", action="store_true", help="leave the labelled clips themselves out")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     if not (args.data / "facts.jsonl").is_file():
@@ -195,12 +197,14 @@ def main() -> int:
     cv2.setNumThreads(1)
     peer, sandbox, board = Peer(args.peer) if args.peer else None, Sandbox(), Board()
     with tempfile.TemporaryDirectory() as folder:
-        made = films(args.data, Path(folder), args.each, args.seed)
-        for film in (*labelled(args.data), *made):
+        real = () if args.no_real else labelled(args.data)
+        for film in chain(real, films(args.data, Path(folder), args.each, args.seed)):
             found, seconds = ours(film.path, sandbox)
             if peer is not None:
                 found |= peer.cuts(film.path)
             board.add(groups_of(film), film.cuts, found, seconds)
+            if film.kind != "real":
+                film.path.unlink()
     sandbox.close()
     if peer is not None:
         peer.close()
