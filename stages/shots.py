@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 from pydantic import Field, model_validator
 
 from synflow.contract import Context, Drop, Keep, Outcome, Split, StageConfig
 from synflow.errors import ClipFailure
-from synflow.media.shots import Cut, find_cuts
+from synflow.media.shots import Cut, Film, cuts_of, division
 from synflow.media.spans import asked_clip, clip_of
 from synflow.records import Clip, Sample
 
-RULE = "shots/1"
+RULE = "shots/2"
 """The cut rule named in clips; raised when cuts are found differently."""
 
 SLACK = 0.05
@@ -26,7 +27,8 @@ class ShotsConfig(StageConfig):
 
     Attributes:
         min_clip: seconds; shorter shots are left out.
-        max_clip: seconds; longer shots are divided evenly.
+        max_clip: seconds; longer shots are divided into the fewest parts that fit, at a lesser change of the
+            scene where one is near, else evenly.
     """
 
     min_clip: float = Field(2.0, gt=0)
@@ -43,7 +45,7 @@ class Shots:
     """Splits a video at its cuts into clips of ``min_clip..max_clip`` seconds."""
 
     name: ClassVar[str] = "shots"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config: ClassVar[type[StageConfig]] = ShotsConfig
     whole_shard: ClassVar[bool] = False
     divides: ClassVar[bool] = True
@@ -70,8 +72,9 @@ class Shots:
             return Drop(failure.reason, failure.detail)
         end = min(whole.end, scan.end) if scan.end > whole.start else whole.end
         part = scan.within(whole.start, end)
-        cuts = find_cuts(part.times, part.luma)
-        pieces = self.pieces(whole.start, end, cuts)
+        film = Film(part.times, part.luma)
+        cuts = cuts_of(film)
+        pieces = self.pieces(whole.start, end, cuts, film)
         measures = {"shots.count": len(cuts) + 1, "shots.cuts": len(cuts), "shots.longest": _longest(pieces)}
         if not pieces:
             detail = f"{len(cuts) + 1} shots in {end - whole.start:.2f} s"
@@ -88,17 +91,19 @@ class Shots:
             )
         )
 
-    def pieces(self, start: float, end: float, cuts: Sequence[Cut]) -> list[tuple[float, float]]:
+    def pieces(self, start: float, end: float, cuts: Sequence[Cut], film: Film) -> list[tuple[float, float]]:
         """Return the spans, in seconds, that become clips; a dissolve belongs to neither side."""
         begins = [start, *(cut.end for cut in cuts)]
         ends = [*(cut.start for cut in cuts), end]
+        longest = self.config.max_clip * (1 + SLACK)
         out: list[tuple[float, float]] = []
         for first, last in zip(begins, ends, strict=True):
             length = last - first
             if length < self.config.min_clip * (1 - SLACK):
                 continue
-            parts = 1 if length <= self.config.max_clip * (1 + SLACK) else math.ceil(length / self.config.max_clip)
-            out += [(first + length * k / parts, first + length * (k + 1) / parts) for k in range(parts)]
+            parts = 1 if length <= longest else math.ceil(length / self.config.max_clip)
+            marks = [first, *division(film, first, last, parts, longest), last]
+            out += list(pairwise(marks))
         return out
 
 

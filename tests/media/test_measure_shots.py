@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from synflow.media.shots import find_cuts, newness, shrink
+from synflow.media import film as films
+from synflow.media.film import Film
+from synflow.media.shots import find_cuts
 
 FPS = 25
 
@@ -107,10 +109,124 @@ def test_bars_do_not_hide_a_cut():
     assert cuts_of(pictures) == [3.0]
 
 
+@pytest.mark.parametrize("length", [3, 6, 12])
+def test_a_card_after_which_the_scene_goes_on_is_no_cut(length: int):
+    pictures = film(1, 4).copy()
+    pictures[50 : 50 + length] = scene(9)
+    assert cuts_of(pictures) == []
+
+
+@pytest.mark.parametrize("length", [5, 8, 12])
+def test_a_short_shot_between_two_others_has_two_cuts(length: int):
+    pictures = np.concatenate([film(1, 2), film(2, 2)[:length], film(3, 2)])
+    assert cuts_of(pictures) == [2.0, round(2 + length / FPS, 2)]
+
+
+@pytest.mark.parametrize("length", [3, 5, 7])
+def test_cuts_close_to_either_end_are_found(length: int):
+    pictures = np.concatenate([film(1, 1)[:length], film(2, 3), film(3, 1)[:length]])
+    assert cuts_of(pictures) == [round(length / FPS, 2), round(3 + length / FPS, 2)]
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_wipe_is_one_cut(axis: int):
+    one, other = film(1, 3), film(2, 3)
+    middle = one[-15:].copy()
+    for place, picture in enumerate(middle):
+        edge = round((place + 1) / 16 * middle.shape[axis])
+        part = (slice(0, edge),) if axis == 1 else (slice(None), slice(0, edge))
+        picture[part] = other[place][part]
+    cuts = find_cuts(np.arange(150 - 15) / FPS, np.concatenate([one[:-15], middle, other[15:]]))
+    assert [cut.kind for cut in cuts] == ["gradual"]
+    assert cuts[0].time == pytest.approx(2.7, abs=0.2)
+
+
+def test_what_slides_over_half_of_the_picture_is_no_wipe():
+    pictures = film(1, 4).copy()
+    card = scene(2)
+    for place in range(40, 100):
+        edge = min(80, 4 * (place - 40))
+        pictures[place, :, :edge] = card[:, 80 - edge : 80]
+    assert cuts_of(pictures) == []
+
+
+def test_exposure_that_jumps_and_clips_is_no_cut():
+    pictures = film(1, 4).astype(float)
+    pictures[50:] = np.clip(2.2 * pictures[50:], 0, 255)
+    assert cuts_of(pictures.astype(np.uint8)) == []
+
+
+@pytest.mark.parametrize("period", [4, 6])
+def test_a_strobe_is_no_cut(period: int):
+    pictures = film(1, 4).astype(float)
+    pictures[np.arange(100) % period < period // 2] *= 0.1
+    assert cuts_of(pictures.astype(np.uint8)) == []
+
+
+def test_a_whip_pan_is_no_cut():
+    wide = cv2.resize(np.random.default_rng(3).random((6, 20)).astype(np.float32), (480, 90)) * 255
+    left = np.interp(np.arange(100), [45, 57], [0, 310])
+    pictures = [
+        np.mean([wide[:, (x := round(left[k] + (left[min(99, k + 1)] - left[k]) * part / 8)) : x + 160]
+                 for part in range(8)], axis=0)
+        for k in range(100)
+    ]  # fmt: skip
+    assert cuts_of(np.stack(pictures).astype(np.uint8)) == []
+
+
+def test_a_fast_zoom_is_no_cut():
+    pictures = film(1, 4, speed=0)
+    for place in range(50, 100):
+        zoom = 1 + min(1.0, (place - 50) / 10)
+        move = np.array([[zoom, 0, 80 - zoom * 80], [0, zoom, 45 - zoom * 45]], np.float32)
+        pictures[place] = cv2.warpAffine(pictures[place], move, (160, 90))
+    assert cuts_of(pictures) == []
+
+
+def test_noise_in_low_light_hides_no_cut_and_makes_none():
+    pictures = np.concatenate([film(1, 3), film(2, 3)]) * 0.25
+    noisy = pictures + np.random.default_rng(1).normal(8, 8, pictures.shape)
+    assert cuts_of(np.clip(noisy, 0, 255).astype(np.uint8)) == [3.0]
+
+
+def test_animation_on_twos_and_fives_is_no_cut():
+    pictures = film(1, 4, speed=3)
+    for hold in (2, 5):
+        assert cuts_of(pictures[np.arange(100) // hold * hold]) == []
+
+
+@pytest.mark.parametrize("tone", [0, 255])
+def test_a_scene_that_goes_on_after_a_second_of_black_or_white_is_one_shot(tone: int):
+    pictures = film(1, 4).copy()
+    pictures[40:62] = tone
+    assert cuts_of(pictures) == []
+
+
+def test_fading_to_black_and_back_to_the_same_scene_is_no_cut():
+    pictures = film(1, 4).astype(float)
+    pictures[40:60] *= np.concatenate([np.linspace(1, 0, 10), np.linspace(0, 1, 10)])[:, None, None]
+    assert cuts_of(pictures.astype(np.uint8)) == []
+
+
+@pytest.mark.parametrize("shape", [(160, 90), (120, 160), (160, 160), (20, 160), (2, 160), (1, 160), (160, 1)])
+def test_any_shape_of_picture_is_taken(shape: tuple[int, int]):
+    one, other = (np.repeat(cv2.resize(scene(k), shape[::-1])[None], 50, axis=0) for k in (1, 2))
+    assert cuts_of(np.concatenate([one, other])) in ([[2.0]] if min(shape) >= 90 else [[2.0], []])
+
+
+def test_a_quiet_video_is_told_from_mean_differences_alone(monkeypatch: pytest.MonkeyPatch):
+    def matched(*args: object) -> list[float]:
+        raise AssertionError("patches were matched")
+
+    monkeypatch.setattr(films, "newness", matched)
+    assert cuts_of(film(1, 8)) == []
+
+
 def test_newness_is_low_for_a_moved_scene_and_high_for_another():
-    one, moved, other = shrink(np.stack([scene(1), np.roll(scene(1), 6, axis=1), scene(2)]))
-    assert newness(one, moved) < 0.12
-    assert newness(one, other) > 0.4
+    pictures = np.stack([scene(1), np.roll(scene(1), 6, axis=1), scene(2)])
+    moved, other = Film(np.arange(3.0), pictures).between([(0, 1), (0, 2)])
+    assert moved < 0.12
+    assert other > 0.4
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

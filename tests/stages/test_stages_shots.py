@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from curation_films import Films, dissolve, facts_of, sample_of, texture, walk
+from curation_films import Films, dissolve, facts_of, hold, sample_of, texture, walk
 from pydantic import ValidationError
 
 from stages.shots import RULE, Shots, ShotsConfig
@@ -80,6 +80,14 @@ def test_a_long_shot_is_divided_evenly():
     outcome = cut(film(1, 12), max_clip=5.0)
     assert isinstance(outcome, Split)
     assert [(s.clip.start, s.clip.end) for s in outcome.samples if s.clip] == [(0.0, 4.0), (4.0, 8.0), (8.0, 12.0)]
+
+
+def test_a_long_shot_is_divided_at_a_lesser_change():
+    pictures = hold(texture(1), 12)
+    pictures[163:, 60:, :60] = texture(3)[60:, :60]
+    outcome = cut(pictures, max_clip=8.0)
+    assert isinstance(outcome, Split)
+    assert [(s.clip.start, s.clip.end) for s in outcome.samples if s.clip] == [(0.0, 6.52), (6.52, 12.0)]
 
 
 def test_a_shot_just_over_the_limit_stays_whole():
