@@ -11,12 +11,12 @@ from pydantic import Discriminator, Field, Tag
 
 from stages.rules.language import foreign, home_of, language_of
 from stages.rules.ruleset import Rulebook, RuleSet
-from stages.rules.text import fault, normal, repaired
+from stages.rules.text import decoded, fault, normal, repaired
 from synflow.contract import Context, Decision, Drop, FromFile, Keep, Outcome, Row, StageConfig
 from synflow.ids import make_id
 from synflow.records import Caption, Sample
 
-LANGUAGE_BOUND = ("caption-truncated", "caption-garbled", "caption-repetitive", "caption-generic")
+LANGUAGE_BOUND = ("caption-truncated", "caption-repetitive", "caption-generic")
 """Reasons that the rules of a language give, and that mean nothing for a text which is in another."""
 
 
@@ -97,7 +97,7 @@ class Rectify:
         if 0 < self.config.longest < len(text):
             return caption, "caption-too-long", f"{len(text)} characters"
         found = fault(text, rules)
-        if found and found[0] == "caption-empty" and re.search(r"\w", caption.before):
+        if found and found[0] == "caption-empty" and re.search(r"\w", decoded(caption.before)):
             # The repair left nothing: what was there was no description.
             worse = fault(caption.before, rules)
             found = worse or ("caption-boilerplate", "nothing but stock phrases")

@@ -9,10 +9,14 @@ from functools import lru_cache
 from stages.rules.words import listed, listed_word, share, share_of_longer
 
 DOTS = re.compile(
-    r"(?:\s|/|[-\u2013\u2014,(:])(?:\.{3,}|\u2026)\s*$|\b\w{1,2}(?:\.{3,}|\u2026)\s*$|(?<!etc)(?:[(/+]|\s&)\s*$|\[\W*$"
+    r"(?:\s|/|[-\u2013\u2014,(:])(?:\.{3,}|\u2026)\s*$|\b\w{1,2}(?:\.{3,}|\u2026)\s*$|(?<!etc)(?:[(/+[]|\s&)\s*$"
 )
 
-STRANDED = re.compile(r"\b(?:to|what|who|whom|how|where|why|which|that|whatever|\w+n't)\b", re.IGNORECASE)
+STRANDED = re.compile(
+    r"(?:\bto (?!an?\b|the\b|his\b|her\b|their\b|its\b|my\b|your\b|one\b)\w+(?: [\w'-]+){0,1}"
+    r"|\b(?:what|who|whom|which|that|where|why|how|whatever)(?: [\w'-]+){1,6}|\w+n't(?: [\w'-]+){0,3}) $",
+    re.IGNORECASE,
+)
 """What lets a sentence end with `with`, `at`, `is`: "a toy to play with", "explains what it is"."""
 
 MORE_OFTEN = 30
@@ -36,7 +40,7 @@ def cut_off(text: str, language: str, last_words: Collection[str], strandable: C
         last_words: words that no caption of that language ends with.
         strandable: those that end one only after `to`, `what` and the like.
     """
-    if DOTS.search(text) or _dots_in_word(text, language):
+    if text[-1:] in ".\u2026(/+&[" and (DOTS.search(text) or _dots_in_word(text, language)):
         return "ends-with-dots", "ends in the middle"
     last = re.search(r"(?<![\w.'\u2019&@-])([^\W\d_]+)$", text)
     words = re.findall(r"[^\W_]+", text.lower())
@@ -62,15 +66,17 @@ def _dots_in_word(text: str, language: str) -> bool:
 def _piece(word: str, language: str) -> bool:
     own = share(word, language)
     # A plural on the list makes a noun of `mat`, `bra`, `spa`; of two letters (`ad`) it has to be frequent.
-    noun = share(word + "s", language) > (0.1 if len(word) > 2 else 0.5) * own and listed_word(word + "s", language)
+    least, plural = 0.1 if len(word) > 2 else 0.3, word + "s"
+    noun = listed_word(plural, language) and least * own < share(plural, language) < 4 * own
     return share_of_longer(word, language) > (10 if noun else 1) * MORE_OFTEN * own
 
 
 def _ends_on_bare_verb(text: str, words: Sequence[str]) -> bool:
     """Tell "a worker in a red lift inspect": one subject, and no verb but a last word that does not agree with it."""
-    title = sum(word[:1].isupper() for word in text.split()) > 0.5 * len(text.split())
-    if len(words) < 5 or title or not _verb(words[-1]):
+    if len(words) < 5 or not _verb(words[-1]):
         return False
+    if sum(word[:1].isupper() for word in text.split()) > 0.5 * len(words):
+        return False  # a title, not a sentence
     # After a noun only: "a recent move" ends on one itself.
     noun = words[-2] + "s"
     if not listed_word(noun, "en") or share(noun, "en") < 0.05 * share(words[-2], "en"):
@@ -86,7 +92,6 @@ def _verb(word: str) -> bool:
         return False
     stem = word.removesuffix("e")
     soft = stem[:-1] + "i" if stem.endswith("y") and stem[-2] not in "aeiou" else stem
-    past, going = soft + "ed", stem + "ing"
-    if not (listed_word(past, "en") and listed_word(going, "en")):
-        return False
-    return share(past, "en") + share(going, "en") > share(word, "en")
+    forms = [(soft + "ed", stem + "ing"), (word + word[-1] + "ed", word + word[-1] + "ing")]
+    pairs = [pair for pair in forms if all(listed_word(form, "en") for form in pair)]
+    return any(share(past, "en") + share(going, "en") > share(word, "en") for past, going in pairs)

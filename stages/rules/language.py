@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
-from stages.rules.words import BY_SCRIPT, RARE, latin, listed, own_words, rarity
+from stages.rules.words import BY_SCRIPT, RARE, latin, listed, rarity
 
 SCRIPTS = {
     "CJK": "zh", "HIRAGANA": "ja", "KATAKANA": "ja", "HANGUL": "ko", "CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar",
@@ -89,17 +89,20 @@ def words_of(text: str) -> list[str]:
 def _other(text: str, homes: Sequence[str], candidates: Sequence[str]) -> str:
     """Return the candidate that is likelier than all of ``homes`` by the margin; empty where there is none."""
     words = words_of(text)
-    if not words or any(_plainly(words, home) for home in homes):
+    if not words:
         return ""
     known = [home for home in homes if listed(home)]
     unknown = set(homes) - set(known)
+    least = MARGIN.get(len(words), MARGIN_PER_WORD * len(words))
+    strange = sum(all(word not in rarity(name) for name in known) for word in words)
+    if strange <= 0.5 * len(words) and any(_surely(words, name, tuple(candidates), least) for name in known):
+        return ""
     home = max((_likeliness(words, name) for name in known), default=-RARE * len(words))
     others = [name for name in candidates if name not in homes]
     best = max(others, key=lambda name: _likeliness(words, name), default="")
     margin = _likeliness(words, best) - home if best else 0
-    if margin >= MARGIN.get(len(words), MARGIN_PER_WORD * len(words)):
+    if margin >= least:
         return "" if unknown and _guess(text)[0] in unknown else best
-    strange = sum(all(word not in rarity(name) for name in known) for word in words)
     if len(words) >= 4 and strange > 0.5 * len(words):
         # Perhaps a language without a list (Estonian, Swahili, Welsh): letters have to tell, and must be sure.
         name, sure = _guess(text)
@@ -107,13 +110,16 @@ def _other(text: str, homes: Sequence[str], candidates: Sequence[str]) -> str:
     return ""
 
 
-def _plainly(words: Sequence[str], home: str) -> bool:
-    """Tell whether enough of the words are frequent in one language only: the quick way for most captions."""
-    if home not in latin():
-        return False
-    own = own_words(home)
-    hits = sum(word in own for word in words)
-    return hits >= 2 and hits >= 0.25 * len(words)
+def _surely(words: Sequence[str], home: str, candidates: tuple[str, ...], least: int) -> bool:
+    """Tell whether no candidate can be likelier by ``least``, not even one that had the best of all for each word."""
+    return sum(_most(word, home, candidates) for word in words) < least
+
+
+@lru_cache(maxsize=1 << 16)
+def _most(word: str, home: str, candidates: tuple[str, ...]) -> int:
+    """Return by how many centibels a word is at most likelier in another language than at home."""
+    others = (rarity(name).get(word, RARE) for name in candidates if name != home)
+    return rarity(home).get(word, RARE) - min(others, default=RARE)
 
 
 def _likeliness(words: Sequence[str], language: str) -> int:

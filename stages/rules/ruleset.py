@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,11 +39,14 @@ class Rule(RulePart):
 
     Attributes:
         languages: ISO 639-1 codes of the texts that it applies to; empty for all.
+        needs: small letters or signs of which one has to be in a text, or the pattern is not even tried; empty to
+            try it always. Most captions need no rule: this makes them fast.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
     pattern: str = Field(min_length=1, max_length=4000)
     languages: tuple[Language, ...] = ()
+    needs: tuple[str, ...] = ()
 
     @field_validator("pattern")
     @classmethod
@@ -92,6 +95,8 @@ class Repair(Rule):
         if {"pattern", "put"} <= set(info.data):
             for before, after in examples:
                 found = _tidy(_compiled(info.data["pattern"]).sub(info.data["put"], before))
+                if _spared(info.data.get("needs", ()), before) and found != _tidy(before):
+                    raise ValueError(f"must hold what the rule needs, {before!r} does not")
                 if found != _tidy(after):
                     raise ValueError(f"must hold: {before!r} becomes {found!r}, not {after!r}")
         return examples
@@ -112,7 +117,9 @@ class Condemn(Rule):
     @field_validator("hit")
     @classmethod
     def _hits(cls, hit: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        missed = [text for text in hit if "pattern" in info.data and not _compiled(info.data["pattern"]).search(text)]
+        needs = info.data.get("needs", ())
+        found = _compiled(info.data["pattern"]).search if "pattern" in info.data else bool
+        missed = [text for text in hit if _spared(needs, text) or not found(text)]
         if missed:
             raise ValueError(f"must be found by the pattern, {missed[0]!r} is not")
         return hit
@@ -163,6 +170,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, _FLAGS)
 
 
+def _spared(needs: Sequence[str], text: str) -> bool:
+    low = text.lower()
+    return bool(needs) and not any(need in low for need in needs)
+
+
 def _tidy(text: str) -> str:
     return " ".join(text.split())
 
@@ -183,12 +195,38 @@ class LanguageRules:
     """The rules that apply to texts of one language."""
 
     language: str
-    repairs: tuple[tuple[re.Pattern[str], str, str], ...]
-    drops: tuple[tuple[re.Pattern[str], str, str], ...]
+    repairs: tuple[Repair, ...]
+    drops: tuple[Condemn, ...]
     last_words: frozenset[str]
     strandable: frozenset[str]
     keep_upper: frozenset[str]
     off: frozenset[str]
+
+    def mended(self, text: str) -> str:
+        """Return the text after each repair, once."""
+        low = text.lower()
+        for needs, search, put in self._repair_steps:
+            if not needs or any(need in low for need in needs):
+                mended = search(put, text)
+                if mended != text:
+                    text, low = mended, mended.lower()
+        return text
+
+    def condemned(self, text: str) -> tuple[str, str] | None:
+        """Return reason and name of the first rule that finds a text."""
+        low = text.lower()
+        for needs, search, rule in self._drop_steps:
+            if (not needs or any(need in low for need in needs)) and search(text):
+                return rule.reason, rule.name
+        return None
+
+    @cached_property
+    def _repair_steps(self) -> tuple[tuple[tuple[str, ...], Callable[[str, str], str], str], ...]:
+        return tuple((rule.needs, rule.compiled.sub, rule.put) for rule in self.repairs)
+
+    @cached_property
+    def _drop_steps(self) -> tuple[tuple[tuple[str, ...], Callable[[str], Any], Condemn], ...]:
+        return tuple((rule.needs, rule.compiled.search, rule) for rule in self.drops)
 
 
 class Rulebook:
@@ -212,8 +250,8 @@ class Rulebook:
         if language not in self._made:
             self._made[language] = LanguageRules(
                 language=language,
-                repairs=tuple((r.compiled, r.put, r.name) for r in self._repairs if r.applies(language)),
-                drops=tuple((r.compiled, r.reason, r.name) for r in self._drops if r.applies(language)),
+                repairs=tuple(rule for rule in self._repairs if rule.applies(language)),
+                drops=tuple(rule for rule in self._drops if rule.applies(language)),
                 last_words=self._last.get(language, frozenset()),
                 strandable=self._strandable.get(language, frozenset()),
                 keep_upper=self._upper,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 SAME_JOINED = re.compile(
@@ -18,14 +20,17 @@ ACT_JOINED = re.compile(r"\b(\w{3,}ing) (?:and|while|then|and then) (?:is |are )
 SAME_PLACE = re.compile(r"\b((?:in|on|with|at|of|into) (?:an?|the|his|her) ([a-z]{3,}))\b(?=.*\b\1\b)", re.IGNORECASE)
 """``in a room with a gun in a room``."""
 
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
+
 _SMALL = frozenset(re.findall(r"\w+", "a an the of in on at to with for and or is are it by from as"))
 
 _NAMING = re.compile(r"\b(?:say|says|saying|sing|sings|song|chant|chants|called|titled|said|sung|word|words)\b")
 
 
-def words_of(text: str) -> list[str]:
+@lru_cache(maxsize=16)
+def words_of(text: str) -> tuple[str, ...]:
     """Return the words and numbers of a text in lower case, apostrophes inside them kept."""
-    return re.findall(r"[^\W_]+(?:['\u2019][^\W_]+)?", text.lower())
+    return tuple(_WORD.findall(text.lower()))
 
 
 def stuttering(text: str) -> tuple[str, str]:
@@ -35,19 +40,23 @@ def stuttering(text: str) -> tuple[str, str]:
     words = words_of(text)
     if len(words) < 4:
         return "", ""
-    for name, rule in (("same-joined", SAME_JOINED), ("act-joined", ACT_JOINED), ("same-place", SAME_PLACE)):
-        if found := rule.search(text):
-            return name, f"'{found[0]}'"
+    long = [word for word in words if len(word) > 2 and word not in _SMALL]
+    if len(set(long)) < len(long):
+        for name, rule in (("same-joined", SAME_JOINED), ("act-joined", ACT_JOINED), ("same-place", SAME_PLACE)):
+            if found := rule.search(text):
+                return name, f"'{found[0]}'"
     doubled = sum(a == b and a.isalpha() for a, b in pairwise(words))
     if doubled >= 3 or (doubled >= 2 and doubled >= 0.2 * len(words)):
         return "doubled-words", f"{doubled} words said twice"
     return _phrases(words)
 
 
-def _phrases(words: list[str]) -> tuple[str, str]:
+def _phrases(words: Sequence[str]) -> tuple[str, str]:
+    if len(set(pairwise(words))) == len(words) - 1:
+        return "", ""  # no two words stand together twice
     for size in range(3, len(words) // 2 + 1):
         run = next((i for i in range(len(words) - 2 * size + 1) if _twice(words, i, size)), None)
-        if run is not None and not _NAMING.search(" ".join(words)):
+        if run is not None and (2 * size == len(words) >= 8 or not _NAMING.search(" ".join(words))):
             return "phrase-twice", f"'{' '.join(words[run : run + size])}' twice running"
     for size in (2, 3, 4):
         groups = Counter(tuple(words[i : i + size]) for i in range(len(words) - size + 1))
@@ -59,5 +68,5 @@ def _phrases(words: list[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _twice(words: list[str], at: int, size: int) -> bool:
+def _twice(words: Sequence[str], at: int, size: int) -> bool:
     return words[at : at + size] == words[at + size : at + 2 * size] and len(set(words[at : at + size])) > 1

@@ -25,6 +25,12 @@ SURE_MOJIBAKE = re.compile(
 )
 """Pairs that stand in no text of any language: one is enough."""
 
+IBM_PC = re.compile(r"[\u251c\u252c][^\x00-\x7f]|\u0393[^\x00-\x7f]{2}")
+"""UTF-8 read in code page 437, which ftfy leaves alone where it is a single letter."""
+
+PLAIN = re.compile(r"[A-Za-z0-9]+(?:[,;]? [A-Za-z0-9'-]*[A-Za-z0-9])*[.!?]?$")
+"""Words with single spaces between them: nothing to tidy."""
+
 CAPTION_KEYS = ("caption", "description", "text", "summary", "title", "sentence", "answer", "output", "response", "en")
 """Where models and exports put a caption in JSON; the first one that is there is taken."""
 
@@ -32,36 +38,46 @@ JSON_START = re.compile(
     r'^\s*[\[{]+\s*["\u201c](?:' + "|".join(CAPTION_KEYS) + r')["\u201d]\s*:\s*["\u201c](.+?)["\u201d]?\s*[}\]]*\s*$',
     re.DOTALL | re.IGNORECASE,
 )
+VOWELS = frozenset("aeiouy")
 TAG = re.compile(r"(?<![\w&])[#\uff03@](?=[^\W\d])[\w.\-]*\w")
 
 
 def repaired(text: str, rules: LanguageRules) -> str:
     """Return the text with wrong decoding, entities, mark-up, spacing, stock phrases and shouting mended."""
-    text = _decoded(text)
-    if "json" not in rules.off:
-        text = _out_of_json(text)
+    text = decoded(text)
     for _ in range(3):  # one suffix can stand behind another
         before = text
-        for pattern, put, _name in rules.repairs:
-            text = pattern.sub(put, text)
+        if "json" not in rules.off:
+            text = _out_of_json(text)
+        text = rules.mended(text)
         text = _tidy(_untagged(text) if "hashtags" not in rules.off else text)
         if text == before:
             break
     return text if "shouting" in rules.off else calmed(text, rules)
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
     """Return the text as it was before entities and wrong decoding, on one line, without invisible signs."""
     if text.isascii() and "&" not in text and text.isprintable():
         return _tidy(text)
     import ftfy  # 60 ms to import
 
     text = ftfy.fix_text(html.unescape(html.unescape(text)), uncurl_quotes=False)
+    text = IBM_PC.sub(_from_ibm_pc, text)
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Zs", "Zl", "Zp") else c for c in text)
     return _tidy("".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cn") or c == "\u200d"))
 
 
+def _from_ibm_pc(found: re.Match[str]) -> str:
+    try:
+        return found[0].encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return found[0]
+
+
 def _tidy(text: str) -> str:
+    if PLAIN.match(text):
+        return text
     text = re.sub(r"\s+", " ", text).strip()
     text = re.sub(
         r"^[-\u2013\u2014|:;,\u2022*~>\u00bb]+\s+|(?:\s+[-\u2013\u2014|:;,\u2022*~<\u00ab]+|[|:;,]+)$", "", text
@@ -75,7 +91,7 @@ def _out_of_json(text: str) -> str:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = JSON_START.match(text)
         return found[1].replace('\\"', '"') if found and '":' not in found[1] else text
     if isinstance(value, list) and len(value) == 1:
@@ -103,6 +119,8 @@ def _untagged(text: str) -> str:
 
 def calmed(text: str, rules: LanguageRules) -> str:
     """Return a text that is all in capitals as a sentence; known abbreviations stay as they are."""
+    if sum(map(str.isupper, text)) < 10:
+        return text
     letters = [c for c in text if c.isalpha() and c.lower() != c.upper()]
     words = re.findall(r"[^\W\d_]{2,}", text)
     if len(letters) < 12 or len(words) < 3 or sum(c.isupper() for c in letters) < 0.8 * len(letters):
@@ -119,9 +137,8 @@ def fault(text: str, rules: LanguageRules) -> tuple[str, str] | None:
     """Return reason code and detail of the first rule that a repaired text breaks; None for a sound one."""
     if not re.search(r"\w", text):
         return "caption-empty", "no word"
-    for pattern, reason, name in rules.drops:
-        if pattern.search(text):
-            return reason, name
+    if found := rules.condemned(text):
+        return found
     if "hashtags" not in rules.off and (detail := _heap_of_tags(text)):
         return "caption-hashtags", detail
     if "garbled" not in rules.off and (detail := _garbled(text)):
@@ -136,6 +153,8 @@ def fault(text: str, rules: LanguageRules) -> tuple[str, str] | None:
 
 
 def _heap_of_tags(text: str) -> str:
+    if "#" not in text and "@" not in text and "\uff03" not in text:
+        return ""
     tokens = text.split()
     tags = [token for token in tokens if TAG.match(token)]
     if len(tags) >= 4 or (tags and len(tags) >= 0.5 * len(tokens)):
@@ -149,15 +168,17 @@ def _garbled(text: str) -> str:
         return "replacement characters"
     if not text.isascii() and (SURE_MOJIBAKE.search(text) or len(MOJIBAKE.findall(text)) >= 2):
         return "wrongly decoded characters"
-    dense = [c for c in text if not c.isspace()]
-    letters = sum(c.isalpha() or unicodedata.category(c)[0] == "M" for c in dense)
-    if letters < 0.5 * len(dense):
-        return f"{letters} letters of {len(dense)} signs"
+    dense = len(text) - sum(map(str.isspace, text))
+    letters = sum(map(str.isalpha, text))
+    if letters < 0.5 * dense:
+        letters += sum(unicodedata.category(c)[0] == "M" for c in text)  # vowel signs of Indic scripts
+    if letters < 0.5 * dense:
+        return f"{letters} letters of {dense} signs"
     words = words_of(text)
     if any(len(word) > 30 and word.isascii() for word in words):
         return "a word of more than 30 letters"
     latin = [w for w in words if w.isascii() and w.isalpha() and len(w) >= 4]
-    if len(latin) >= 2 and sum(not re.search(r"[aeiouy]", w) for w in latin) > 0.6 * len(latin):
+    if len(latin) >= 2 and sum(map(VOWELS.isdisjoint, latin)) > 0.6 * len(latin):
         return "words without vowels"
     return ""
 

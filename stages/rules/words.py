@@ -74,12 +74,3 @@ def share_of_longer(start: str, language: str) -> float:
 def share(word: str, language: str) -> float:
     """Return the share of all words of a text that ``word`` is; that of a rare word where it is on no list."""
     return float(10 ** (-rarity(language).get(word, RARE) / 100))
-
-
-@lru_cache(maxsize=16)
-def own_words(language: str) -> frozenset[str]:
-    """Return those of the 500 most frequent words that are ten times rarer in every other language of the script."""
-    known = rarity(language)
-    frequent = sorted(known, key=lambda word: (known[word], word))[:500]
-    others = [rarity(name) for name in latin() if name != language]
-    return frozenset(w for w in frequent if all(known[w] + 100 <= other.get(w, RARE) for other in others))
