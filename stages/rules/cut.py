@@ -14,10 +14,11 @@ DOTS = re.compile(
 
 STRANDED = re.compile(
     r"(?:\bto (?!an?\b|the\b|his\b|her\b|their\b|its\b|my\b|your\b|one\b)\w+(?: [\w'-]+){0,1}"
-    r"|\b(?:what|who|whom|which|that|where|why|how|whatever)(?: [\w'-]+){1,6}|\w+n't(?: [\w'-]+){0,3}) $",
+    r"|\b(?:what|who|whom|which|that|where|why|how|whatever)(?: [\w'-]+){1,6}|\w+n't(?: [\w'-]+){0,3}"
+    r"|\bto|\b(?:an?|little|long|short|worth)) $",
     re.IGNORECASE,
 )
-"""What lets a sentence end with `with`, `at`, `is`: "a toy to play with", "explains what it is"."""
+"""What lets a sentence end with `with`, `is`, `while`: "a toy to play with", "explains what it is", "for a while"."""
 
 MORE_OFTEN = 30
 """A last word is a piece where longer words with its beginning are this many times more frequent than itself."""
@@ -66,7 +67,7 @@ def _dots_in_word(text: str, language: str) -> bool:
 def _piece(word: str, language: str) -> bool:
     own = share(word, language)
     # A plural on the list makes a noun of `mat`, `bra`, `spa`; of two letters (`ad`) it has to be frequent.
-    least, plural = 0.1 if len(word) > 2 else 0.3, word + "s"
+    least, plural = 0.05 if len(word) > 2 else 0.3, word + "s"
     noun = listed_word(plural, language) and least * own < share(plural, language) < 4 * own
     return share_of_longer(word, language) > (10 if noun else 1) * MORE_OFTEN * own
 

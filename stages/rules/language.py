@@ -32,6 +32,10 @@ two words below 200; names (La Tour Eiffel, tai chi) reach 400."""
 MARGIN_PER_WORD = 45
 """The same for each word of longer texts: English ones with French names in them stay below 40."""
 
+USUAL, MARGIN_OF_USUAL = 500, 120
+"""A text of nothing but words that are usual at home (one in 100,000) has to be likelier by this for each word: the
+words of "garage door repair van" are all Dutch, too."""
+
 SURE = 0.98
 """Probability of the letter-based identifier that is needed for a language without a list."""
 
@@ -94,6 +98,8 @@ def _other(text: str, homes: Sequence[str], candidates: Sequence[str]) -> str:
     known = [home for home in homes if listed(home)]
     unknown = set(homes) - set(known)
     least = MARGIN.get(len(words), MARGIN_PER_WORD * len(words))
+    if any(all(rarity(name).get(word, RARE) <= USUAL for word in words) for name in known):
+        least = max(least, MARGIN_OF_USUAL * len(words))
     strange = sum(all(word not in rarity(name) for name in known) for word in words)
     if strange <= 0.5 * len(words) and any(_surely(words, name, tuple(candidates), least) for name in known):
         return ""
@@ -101,7 +107,7 @@ def _other(text: str, homes: Sequence[str], candidates: Sequence[str]) -> str:
     others = [name for name in candidates if name not in homes]
     best = max(others, key=lambda name: _likeliness(words, name), default="")
     margin = _likeliness(words, best) - home if best else 0
-    if margin >= least:
+    if margin >= least and _outvoted(words, max(known, key=lambda name: _likeliness(words, name), default=""), best):
         return "" if unknown and _guess(text)[0] in unknown else best
     if len(words) >= 4 and strange > 0.5 * len(words):
         # Perhaps a language without a list (Estonian, Swahili, Welsh): letters have to tell, and must be sure.
@@ -113,6 +119,12 @@ def _other(text: str, homes: Sequence[str], candidates: Sequence[str]) -> str:
 def _surely(words: Sequence[str], home: str, candidates: tuple[str, ...], least: int) -> bool:
     """Tell whether no candidate can be likelier by ``least``, not even one that had the best of all for each word."""
     return sum(_most(word, home, candidates) for word in words) < least
+
+
+def _outvoted(words: Sequence[str], home: str, other: str) -> bool:
+    """Tell whether most words speak for ``other``: a few names ("Fleur de Lis") do not make a text foreign."""
+    gaps = [rarity(home).get(word, RARE) - rarity(other).get(word, RARE) for word in words] if home else [1]
+    return sum(gap >= 30 for gap in gaps) > sum(gap <= -30 for gap in gaps)
 
 
 @lru_cache(maxsize=1 << 16)

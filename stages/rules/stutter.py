@@ -17,7 +17,7 @@ none has it; ``a man and a man in red`` tells two apart."""
 ACT_JOINED = re.compile(r"\b(\w{3,}ing) (?:and|while|then|and then) (?:is |are )?\1\b", re.IGNORECASE)
 """``kissing and kissing each other``."""
 
-SAME_PLACE = re.compile(r"\b((?:in|on|with|at|of|into) (?:an?|the|his|her) ([a-z]{3,}))\b(?=.*\b\1\b)", re.IGNORECASE)
+SAME_PLACE = re.compile(r"\b((?:in|on|with|at|into) an? [a-z]{3,})\b(?=(?:[ ,]+[\w'-]+){0,8} \1\b)", re.IGNORECASE)
 """``in a room with a gun in a room``."""
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
