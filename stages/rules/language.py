@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from stages.rules.words import BY_SCRIPT, RARE, latin, listed, rarity
+from stages.rules.words import BY_SCRIPT, RARE, common, latin, listed, rarity
 
 SCRIPTS = {
     "CJK": "zh", "HIRAGANA": "ja", "KATAKANA": "ja", "HANGUL": "ko", "CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar",
@@ -49,7 +49,9 @@ def foreign(text: str, languages: Collection[str]) -> str:
             return script
         if script == "ja" and "ja" not in languages:
             return "ja"  # kana are in no Chinese text
-        return _other(text, sorted(kin & set(languages)), _listed_in(script))
+        shared = _listed_in(script)
+        # One list tells nothing, and there are no spaces between words of Chinese, Japanese and Thai.
+        return _other(text, sorted(kin & set(languages)), shared) if len(shared) > 1 else ""
     if not languages_in_latin(languages):
         return "latin"
     return _other(text, [name for name in languages if languages_in_latin([name])], latin())
@@ -64,7 +66,7 @@ def home_of(text: str, languages: Sequence[str]) -> str:
         kin = [name for name in languages if languages_in_latin([name])]
     words = words_of(text)
     if len(kin) > 1 and words:
-        return max(kin, key=lambda name: _likeliness(words, name))
+        return max(kin, key=lambda name: _likeliness(words, rarity(name)))
     return kin[0] if kin else ""
 
 
@@ -75,8 +77,8 @@ def language_of(text: str) -> str:
     words = words_of(text)
     if not words or not names:
         return script
-    best = max(names, key=lambda name: _likeliness(words, name))
-    return best if _likeliness(words, best) > -RARE * len(words) else script
+    best = max(names, key=lambda name: _likeliness(words, common(name)))
+    return best if _likeliness(words, common(best)) > -RARE * len(words) else script
 
 
 def languages_in_latin(languages: Collection[str]) -> bool:
@@ -103,11 +105,11 @@ def _other(text: str, homes: Sequence[str], candidates: Sequence[str]) -> str:
     strange = sum(all(word not in rarity(name) for name in known) for word in words)
     if strange <= 0.5 * len(words) and any(_surely(words, name, tuple(candidates), least) for name in known):
         return ""
-    home = max((_likeliness(words, name) for name in known), default=-RARE * len(words))
+    home = max(known, key=lambda name: _likeliness(words, rarity(name)), default="")
     others = [name for name in candidates if name not in homes]
-    best = max(others, key=lambda name: _likeliness(words, name), default="")
-    margin = _likeliness(words, best) - home if best else 0
-    if margin >= least and _outvoted(words, max(known, key=lambda name: _likeliness(words, name), default=""), best):
+    best = max(others, key=lambda name: _likeliness(words, common(name)), default="")
+    margin = _likeliness(words, common(best)) - _likeliness(words, rarity(home)) if best else 0
+    if margin >= least and _outvoted(words, home, best):
         return "" if unknown and _guess(text)[0] in unknown else best
     if len(words) >= 4 and strange > 0.5 * len(words):
         # Perhaps a language without a list (Estonian, Swahili, Welsh): letters have to tell, and must be sure.
@@ -123,19 +125,18 @@ def _surely(words: Sequence[str], home: str, candidates: tuple[str, ...], least:
 
 def _outvoted(words: Sequence[str], home: str, other: str) -> bool:
     """Tell whether most words speak for ``other``: a few names ("Fleur de Lis") do not make a text foreign."""
-    gaps = [rarity(home).get(word, RARE) - rarity(other).get(word, RARE) for word in words] if home else [1]
+    gaps = [rarity(home).get(word, RARE) - common(other).get(word, RARE) for word in words]
     return sum(gap >= 30 for gap in gaps) > sum(gap <= -30 for gap in gaps)
 
 
 @lru_cache(maxsize=1 << 16)
 def _most(word: str, home: str, candidates: tuple[str, ...]) -> int:
     """Return by how many centibels a word is at most likelier in another language than at home."""
-    others = (rarity(name).get(word, RARE) for name in candidates if name != home)
+    others = (common(name).get(word, RARE) for name in candidates if name != home)
     return rarity(home).get(word, RARE) - min(others, default=RARE)
 
 
-def _likeliness(words: Sequence[str], language: str) -> int:
-    known = rarity(language)
+def _likeliness(words: Sequence[str], known: Mapping[str, int]) -> int:
     return -sum(known.get(word, RARE) for word in words)
 
 

@@ -13,6 +13,10 @@ from pathlib import Path
 RARE = 700
 """Centibels below 1 that a word counts with which is on no list: one in ten million."""
 
+COMMON = 560
+"""Centibels up to which a word of a language counts that is not to be kept: half the memory (65 MB for the 27 lists in
+Latin letters), and one in a hundred foreign captions of three words less is found."""
+
 BY_SCRIPT = {"CYRILLIC": ("ru", "uk", "bg", "mk"), "ARABIC": ("ar", "fa", "ur")}
 """Scripts that several listed languages share, other than Latin."""
 
@@ -40,12 +44,22 @@ def latin() -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def rarity(language: str) -> Mapping[str, int]:
     """Return word -> centibels below 1 (100: every tenth word, 600: one in a million); empty without a list."""
+    return _read(language, RARE)
+
+
+@lru_cache(maxsize=64)
+def common(language: str) -> Mapping[str, int]:
+    """Return the part of `rarity` up to `COMMON`."""
+    return _read(language, COMMON)
+
+
+def _read(language: str, most: int) -> Mapping[str, int]:
     from wordfreq import read_cBpack
 
     if not listed(language):
         return {}
     # Not `get_frequency_dict`, which keeps lists, dictionary and floats of every language in memory.
-    bins: Sequence[Sequence[str]] = read_cBpack(str(_files()[language]))
+    bins: Sequence[Sequence[str]] = read_cBpack(str(_files()[language]))[: most + 1]
     return {word: place for place, words in enumerate(bins) for word in words}
 
 

@@ -182,6 +182,11 @@ def test_the_schema_knows_files_and_rules():
         ("a woman plays the guitar", ["de", "fr"], "caption-language"),
         ("kobieta gra na gitarze", ["en"], "caption-language"),
         ("perro corre", ["en"], "caption-language"),
+        ("一个人在弹吉他，旁边有一只狗，很高兴，真的", ["zh"], ""),
+        ("男の人がギターを弾いています", ["zh"], "caption-language"),
+        ("एक आदमी गिटार बजा रहा है", ["hi"], ""),
+        ("En mann spiller gitar i en park", ["no"], ""),
+        ("Muškarac svira gitaru u parku", ["hr"], ""),
         ("naine mängib pargis kitarri ja laulab", ["en"], "caption-language"),
     ],
 )
