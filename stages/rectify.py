@@ -5,15 +5,25 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from stages.rules.language import foreign
-from stages.rules.text import fault, normal, repaired
-from synflow.contract import Context, Decision, Drop, Keep, Outcome, Row, StageConfig
+from stages.rules.language import foreign, home_of, language_of
+from stages.rules.ruleset import Rulebook, RuleSet
+from stages.rules.text import decoded, fault, normal, repaired
+from synflow.contract import Context, Decision, Drop, FromFile, Keep, Outcome, Row, StageConfig
 from synflow.ids import make_id
 from synflow.records import Caption, Sample
+
+LANGUAGE_BOUND = ("caption-truncated", "caption-repetitive", "caption-generic")
+"""Reasons that the rules of a language give, and that mean nothing for a text which is in another."""
+
+
+OneOrMore = Annotated[
+    Annotated[RuleSet, Tag("one")] | Annotated[tuple[RuleSet, ...], Tag("more")],
+    Discriminator(lambda value: "more" if isinstance(value, list | tuple) else "one"),
+]
 
 
 class RectifyConfig(StageConfig):
@@ -23,10 +33,15 @@ class RectifyConfig(StageConfig):
         languages: ISO 639-1 codes of the languages to keep; empty to keep all.
         shared_by: number of different sources from which a caption that they share describes none of them;
             0 to allow any.
+        longest: characters of a repaired caption, at most; 0 to allow any.
+        rules: rules beside the built-in ones: a file beside the manifest, a mapping, or a list of such. A rule with
+            the name of a built-in one takes its place; `off` switches built-in ones off.
     """
 
     languages: tuple[str, ...] = ("en",)
     shared_by: int = Field(2, ge=0)
+    longest: int = Field(5000, ge=0)
+    rules: Annotated[OneOrMore, FromFile()] = ()
 
 
 class Rectify:
@@ -37,22 +52,23 @@ class Rectify:
     """
 
     name: ClassVar[str] = "rectify"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config: ClassVar[type[StageConfig]] = RectifyConfig
     whole_shard: ClassVar[bool] = False
     rank: ClassVar[int] = 20
     uses: ClassVar[frozenset[str]] = frozenset()
     reasons: ClassVar[Mapping[str, str]] = {
         "caption-empty": "no word",
-        "caption-boilerplate": "channel, shop, rights or assistant phrases",
+        "caption-boilerplate": "channel, shop, rights, prompt or assistant phrases",
         "caption-url": "a web address",
         "caption-hashtags": "mostly hashtags",
         "caption-file-name": "a file name",
         "caption-markup": "mark-up that cannot be taken out",
         "caption-garbled": "wrongly decoded or random characters",
         "caption-repetitive": "stuttering words or phrases",
-        "caption-truncated": "cut off in the middle",
+        "caption-truncated": "cut off in the middle of a sentence or a word",
         "caption-generic": "says nothing about the video",
+        "caption-too-long": "more than `longest` characters",
         "caption-language": "in none of `languages`",
         "caption-shared": "the same text on `shared_by` sources or more",
     }
@@ -61,6 +77,8 @@ class Rectify:
 
     def __init__(self, config: RectifyConfig | None = None) -> None:
         self.config = config or RectifyConfig()
+        own = self.config.rules
+        self._rules = Rulebook((own,) if isinstance(own, RuleSet) else own)
 
     def __call__(self, samples: Sequence[Sample], ctx: Context) -> Sequence[Outcome]:
         """Return one outcome for each sample, from its texts alone."""
@@ -68,23 +86,36 @@ class Rectify:
 
     def judge(self, caption: Caption) -> tuple[Caption, str, str]:
         """Return the repaired caption, and the reason and detail that speak against it (empty for a good one)."""
-        text = repaired(caption.text)
+        if 0 < 4 * self.config.longest < len(caption.text):
+            # Patterns are not for books: what no repair makes short enough is not even repaired.
+            return caption, "caption-too-long", f"{len(caption.text)} characters"
+        language = self._language(caption.text)
+        rules = self._rules.of(language)
+        text = repaired(caption.text, rules)
         if text != caption.text:
             caption = caption.model_copy(update={"text": text, "before": caption.before or caption.text})
-        found = fault(text)
-        if found and found[0] == "caption-empty" and re.search(r"\w", caption.before):
+        if 0 < self.config.longest < len(text):
+            return caption, "caption-too-long", f"{len(text)} characters"
+        found = fault(text, rules)
+        if found and found[0] == "caption-empty" and re.search(r"\w", decoded(caption.before)):
             # The repair left nothing: what was there was no description.
-            worse = fault(caption.before)
+            worse = fault(caption.before, rules)
             found = worse or ("caption-boilerplate", "nothing but stock phrases")
+        other = foreign(text, self.config.languages) if self.config.languages else ""
+        if other and (found is None or found[0] in LANGUAGE_BOUND):
+            return caption, "caption-language", f"looks like {other}"
         if found:
             return caption, *found
-        if self.config.languages:
-            other = foreign(text, self.config.languages)
-            if other:
-                return caption, "caption-language", f"looks like {other}"
-            if len(self.config.languages) == 1 and not caption.language:
-                caption = caption.model_copy(update={"language": self.config.languages[0]})
+        if language and self.config.languages and not caption.language:
+            caption = caption.model_copy(update={"language": language})
         return caption, "", ""
+
+    def _language(self, text: str) -> str:
+        """Return the language whose rules a text is judged by, on the supposition that it is in one to keep."""
+        allowed = self.config.languages
+        if len(allowed) == 1:
+            return allowed[0]
+        return home_of(text, allowed) if allowed else language_of(text)
 
     def _mend(self, sample: Sample) -> Outcome:
         if not sample.captions:

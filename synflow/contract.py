@@ -19,8 +19,8 @@ from synflow.asks import Answer, Ask, Embedder, Item, Picture, Refusal, Vector, 
 from synflow.records import Facts, Measure, Sample
 
 __all__ = [
-    "Answer", "Ask", "Context", "CorpusStage", "Cut", "Decision", "Drop", "Embedder", "Item", "Keep", "Media",
-    "Outcome", "Picture", "Prompt", "Refusal", "Regrouped", "Replayable", "Row", "Scan", "Split", "Stage",
+    "Answer", "Ask", "Context", "CorpusStage", "Cut", "Decision", "Drop", "Embedder", "FromFile", "Item", "Keep",
+    "Media", "Outcome", "Picture", "Prompt", "Refusal", "Regrouped", "Replayable", "Row", "Scan", "Split", "Stage",
     "StageConfig", "Stills", "Vector", "Vlm",
 ]  # fmt: skip
 
@@ -29,6 +29,24 @@ class StageConfig(BaseModel):
     """Base of the parameters of a stage: strict, frozen, every field documented with its unit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """Marks a parameter that may name YAML files: ``rules: Annotated[tuple[Rule, ...], FromFile()]``.
+
+    Where the manifest gives a text, or a list with texts in it, each is the path of a file beside the manifest, and
+    what the file holds takes its place before the parameter is validated. So a stage sees no path, and the content
+    is part of what a run is known by.
+    """
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        """Tell editors that a path may stand there, too."""
+        held: dict[str, Any] = handler(core)
+        path = {"type": "string", "minLength": 1, "description": "a YAML file, relative to the manifest"}
+        kinds = held.pop("oneOf", None) or held.pop("anyOf", None) or [held]
+        lists = [{**kind, "items": {"anyOf": [kind["items"], path]}} for kind in kinds if "items" in kind]
+        return {"anyOf": [kind for kind in kinds if "items" not in kind] + [*lists, path]}
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "vllm": ("synflow/models/vllm_engine.py",),
     "ftfy": ("stages/rules/",),
     "py3langid": ("stages/rules/",),
+    "wordfreq": ("stages/rules/",),
     "pyarrow": ("synflow/sources/", "synflow/store/", "synflow/inspect/"),
     "rich": ("synflow/cli.py", "synflow/commands/", "synflow/console.py", "synflow/progress.py", "synflow/inspect/"),
     "typer": ("synflow/cli.py", "synflow/commands/"),

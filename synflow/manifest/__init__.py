@@ -13,6 +13,7 @@ from synflow import registry
 from synflow.errors import UsageError
 from synflow.manifest.backends import ModelsSpec
 from synflow.manifest.complaints import Complaint, complaints_of, raise_all
+from synflow.manifest.inlining import inlined
 from synflow.manifest.schema import (
     InputSpec,
     Manifest,
@@ -69,7 +70,7 @@ def parse_manifest(text: str, label: str, folder: Path, sets: Sequence[str] = ()
     apply_sets(settings, sets, tuple(Manifest.model_fields), registry.stage_names())
     if not isinstance(settings.value, dict):
         raise UsageError(f"{settings.origin(())}: a manifest must be a mapping", "it begins with `version: 1`")
-    return _checked(settings).located(folder)
+    return _checked(settings, folder).located(folder)
 
 
 def changed_manifest(dump: Mapping[str, Any], folder: Path, sets: Sequence[str]) -> Manifest:
@@ -81,10 +82,11 @@ def changed_manifest(dump: Mapping[str, Any], folder: Path, sets: Sequence[str])
     plain = {**dump, "stages": [{entry["name"]: dict(entry["config"])} for entry in dump["stages"]]}
     settings = Settings(json.loads(json.dumps(plain)), {(): Origin("run.json")})
     apply_sets(settings, sets, tuple(Manifest.model_fields), registry.stage_names())
-    return _checked(settings).located(folder)
+    return _checked(settings, folder).located(folder)
 
 
-def _checked(settings: Settings) -> Manifest:
+def _checked(settings: Settings, folder: Path) -> Manifest:
+    inlined(settings, folder)
     raw: dict[str, Any] = settings.value
     entries, found = _stage_entries(raw)
     plain = {**raw, "stages": entries} if "stages" in raw else raw

@@ -104,7 +104,9 @@ def _complaint(one: dict[str, Any], model: type[BaseModel], raw: Any) -> Complai
     if kind == "union_tag_not_found":
         kinds = [str(tag) for one in models for tag in get_args(one.model_fields["use"].annotation)]
         return Complaint(key, f"must say what to `use`: one of {', '.join(kinds)}")
-    got = "" if _hides(key, given) else f", got {_shown(given)}"
+    # What a validator of ours says names what is wrong itself.
+    told = kind == "value_error" and isinstance(given, dict | list)
+    got = "" if told or _hides(key, given) else f", got {_shown(given)}"
     return Complaint(key, _must(kind, one, bounds) + got)
 
 

@@ -1,0 +1,90 @@
+"""How frequent a word is in a language, from the lists of wordfreq 3.1 (the `small` ones: one in a million or more).
+
+wordfreq: Robyn Speer, https://github.com/rspeer/wordfreq; frequencies in centibels, hundredths of a power of ten.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+RARE = 700
+"""Centibels below 1 that a word counts with which is on no list: one in ten million."""
+
+COMMON = 560
+"""Centibels up to which a word of a language counts that is not to be kept: half the memory (65 MB for the 27 lists in
+Latin letters), and one in a hundred foreign captions of three words less is found."""
+
+BY_SCRIPT = {"CYRILLIC": ("ru", "uk", "bg", "mk"), "ARABIC": ("ar", "fa", "ur")}
+"""Scripts that several listed languages share, other than Latin."""
+
+_OTHER = {"ar", "bg", "bn", "el", "fa", "he", "hi", "ja", "ko", "mk", "ru", "ta", "uk", "ur", "zh"}
+
+
+@lru_cache(maxsize=1)
+def _files() -> Mapping[str, Path]:
+    from wordfreq import available_languages  # 0.2 s to import
+
+    return {name: Path(path) for name, path in sorted(available_languages("small").items())}
+
+
+def listed(language: str) -> bool:
+    """Tell whether there is a list for a language (ISO 639-1)."""
+    return language in _files()
+
+
+@lru_cache(maxsize=1)
+def latin() -> tuple[str, ...]:
+    """Return the languages in Latin letters that there are lists for, sorted."""
+    return tuple(name for name in _files() if name not in _OTHER)
+
+
+@lru_cache(maxsize=64)
+def rarity(language: str) -> Mapping[str, int]:
+    """Return word -> centibels below 1 (100: every tenth word, 600: one in a million); empty without a list."""
+    return _read(language, RARE)
+
+
+@lru_cache(maxsize=64)
+def common(language: str) -> Mapping[str, int]:
+    """Return the part of `rarity` up to `COMMON`."""
+    return _read(language, COMMON)
+
+
+def _read(language: str, most: int) -> Mapping[str, int]:
+    from wordfreq import read_cBpack
+
+    if not listed(language):
+        return {}
+    # Not `get_frequency_dict`, which keeps lists, dictionary and floats of every language in memory.
+    bins: Sequence[Sequence[str]] = read_cBpack(str(_files()[language]))[: most + 1]
+    return {word: place for place, words in enumerate(bins) for word in words}
+
+
+def listed_word(word: str, language: str) -> bool:
+    """Tell whether a word is on the list of a language."""
+    return word in rarity(language)
+
+
+@lru_cache(maxsize=8)
+def _sorted(language: str) -> tuple[str, ...]:
+    return tuple(sorted(rarity(language)))
+
+
+@lru_cache(maxsize=8192)
+def share_of_longer(start: str, language: str) -> float:
+    """Return the share of all words of a text (0 to 1) that begin with ``start`` and go on."""
+    words, known = _sorted(language), rarity(language)
+    total, place = 0.0, bisect_left(words, start)
+    while place < len(words) and words[place].startswith(start):
+        if words[place] != start:
+            total += 10 ** (-known[words[place]] / 100)
+        place += 1
+    return total
+
+
+def share(word: str, language: str) -> float:
+    """Return the share of all words of a text that ``word`` is; that of a rare word where it is on no list."""
+    return float(10 ** (-rarity(language).get(word, RARE) / 100))
