@@ -41,7 +41,7 @@ class DynamicsConfig(StageConfig):
         max_flashes: flashes of the whole picture per second; null to keep all.
     """
 
-    min_residual: float = Field(0.01, ge=0)
+    min_residual: float = Field(0.009, ge=0)
     min_parallax: float = Field(0.2, ge=0)
     moving_camera: float = Field(0.04, ge=0)
     min_changed: float = Field(0.025, ge=0, le=1)

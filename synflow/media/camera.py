@@ -66,7 +66,9 @@ def camera_of(motion: Motion) -> dict[str, Any]:
     trusted = np.array([pair.explained >= EXPLAINED for pair in pairs])
     far = _moves([pair for pair in motion.far if pair.explained >= EXPLAINED])
     if trusted.sum() < len(pairs) / 2:
-        return _named("mixed", "", strength)
+        # Little but the things that move has structure: the camera is seen where nothing of it moves.
+        stands = float(np.median(np.linalg.norm(near, axis=1))) < STILL
+        return _named("still" if stands else "mixed", "", strength)
     near = near[trusted]
     # Medians: one jolt, or one cut that nobody took out, says nothing of what the camera does.
     speed, drift = np.linalg.norm(near, axis=1), np.median(near, axis=0)

@@ -35,6 +35,9 @@ STILL: Model = np.zeros(4)
 LEAST_TEXTURE = 0.01
 """Share of the picture that must have structure for the camera to be seen."""
 
+SAME = 0.05
+"""Mean difference in grey levels under which two pictures are the same."""
+
 ALIKE = 2.0
 """Mean difference in grey levels under which two pictures are not far apart."""
 
@@ -86,7 +89,7 @@ class DenseFlow:
         have done (``guess``, or else a shift found by phase correlation), and again by what was then found.
         """
         texture = textured(one)
-        if texture.mean() < LEAST_TEXTURE:
+        if texture.mean() < LEAST_TEXTURE or _apart(one, other) < SAME:
             return Sight(np.zeros((*one.shape, 2), np.float32), STILL, STILL, texture)
         other = levelled(one, other)
         before = self._start(one, other, guess)
@@ -164,7 +167,7 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
     moved = at[:, 0] + 1j * at[:, 1]
     # As complex numbers a similarity is ``moved = shift + turn * place``: a weighted line fit in closed form.
     shift, turn = complex(middle_of(at[:, 0]), middle_of(at[:, 1])), 0j
-    for _ in range(5):
+    for _ in range(4):
         miss = moved - shift - turn * place
         apart = miss.real**2 + miss.imag**2
         scale = max(0.15**2, 1.5**2 * middle_of(apart))

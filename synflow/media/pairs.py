@@ -166,7 +166,7 @@ class Eye:
         back = shifted(self._luma[j], sight.camera) if sight.camera.any() else self._luma[j]
         back = cv2.resize(back, (one.shape[1], one.shape[0]), interpolation=cv2.INTER_AREA)
         apart = cv2.absdiff(cv2.blur(one, (3, 3)), cv2.blur(np.asarray(back, np.uint8), (3, 3)))
-        if float((apart > UNMATCHED).mean()) <= JUMP:
+        if cv2.countNonZero(cv2.compare(apart, UNMATCHED, cv2.CMP_GT)) <= JUMP * apart.size:
             return 0.0  # the camera alone explains it
         flow = sight.flow
         y, x = np.mgrid[0 : self._shape[0], 0 : self._shape[1]].astype(np.float32)
@@ -203,7 +203,8 @@ class Eye:
         """Return the share of pixels that differ once light, camera and sudden changes are undone, and the camera.
 
         Args:
-            i, j: places of the two pictures.
+            i: place of the first picture.
+            j: place of the second.
             camera: what it usually does, per second.
             sudden: what changes at one blow.
             moves: whether the camera may have moved at all.

@@ -84,7 +84,8 @@ def sudden_changes(times: Times, small: Gray, noise: float, camera: Model | None
     apart[:, :2] = apart[:, -2:] = 0
     apart[:, :, :2] = apart[:, :, -2:] = 0
     share = np.array([cv2.countNonZero(cv2.compare(p, limit, cv2.CMP_GT)) for p in apart]) / apart[0].size
-    peaks = [k for k in np.flatnonzero(share > LEAST_PEAK) if share[k] > PEAK * np.median(share[max(0, k - 5) : k + 6])]
+    around = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(share, 5, mode="edge"), 11), axis=1)
+    peaks = np.flatnonzero(share > np.maximum(LEAST_PEAK, PEAK * around))
     often = sum(bool(share[k] > LARGE) for k in peaks) > max(2.0, OFTEN * float(times[-1] - times[0]))
     if often:
         return []
