@@ -64,11 +64,23 @@ MEASURES: Mapping[str, str] = {
     "quality.frozen_seconds": "the same in seconds",
     "quality.moving": "share of the time in which pictures differ from the one before, 0 to 1",
     "quality.blockiness": "steps across block borders over steps elsewhere; 1 is none",
-    "dynamics.residual": "motion beyond the camera's, picture widths per second",
-    "dynamics.changed": "share of the picture that changes over 1.5 s beyond the camera, median over time",
+    "dynamics.residual": "motion beyond the camera's, picture widths per second (mean of the strongest 5 %), "
+    "median over time",
+    "dynamics.moving": "share of the picture that moves by itself, 0 to 1, mean over time",
+    "dynamics.changed": "share of the picture that changes over 4 s beyond camera, light and what changes at one blow, "
+    "0 to 1, median over time",
     "dynamics.busy": "the same, 75th percentile over time",
-    "dynamics.camera": "what the camera does: still, pan, tilt, zoom, roll, shake or mixed",
-    "dynamics.camera_speed": "how fast it does it",
+    "dynamics.travel": "how far one small thing goes through a picture that is otherwise still, picture widths",
+    "dynamics.speed": "how fast what is seen moves, camera and all, picture widths per second",
+    "dynamics.camera": "what the camera does: still, pan, tilt, zoom, roll, shake or mixed; clear combinations as "
+    "`pan+zoom`, strongest first",
+    "dynamics.camera_direction": "where it goes: left, right, up, down, in, out, clockwise or counterclockwise, "
+    "likewise",
+    "dynamics.camera_speed": "how fast it moves the edge of the picture, picture widths per second",
+    "dynamics.jumps": "share of the moments in which a picture is not found again 0.2 s later, 0 to 1",
+    "dynamics.stutter": "times per second that the film stands and then jumps",
+    "dynamics.flashes": "flashes of the whole picture (a tenth of full brightness up and down again) per second",
+    "dynamics.grain": "standard deviation of the grain, grey levels at 160 pixels",
     "dedup.phash": "perceptual hash of the clip over time, hexadecimal",
     "consistency.score": "how well caption and pictures fit: cosine of their embeddings, -1 to 1",
     "enrich.kept": "captions that the model wrote and that passed all checks",

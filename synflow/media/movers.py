@@ -1,4 +1,4 @@
-"""What the camera does and what moves in front of it, in words and numbers that a caption can use."""
+"""What moves in front of the camera: where from, where to, how far."""
 
 from __future__ import annotations
 
@@ -10,58 +10,20 @@ import cv2
 import numpy as np
 
 from synflow.media.findings import one_way
-from synflow.media.motion import Pair
-
-STILL = 0.015
-"""Widths per second of camera motion (at the edge of the picture) under which a camera counts as still."""
-
-STEADY = 0.45
-"""Share of the mean speed that the mean velocity must keep; less is shaking to and fro."""
-
-LEAD = 1.6
-"""How many times as strong as the next kind of motion the leading one must be, to name the camera by it."""
-
-EXPLAINED = 0.5
-"""Share of the picture that must move as the fitted camera says; else something else fills the picture."""
+from synflow.media.light import Mask
+from synflow.media.pairs import Pair
 
 LEAST_BLOB, LARGEST_BLOB = 0.002, 0.5
 """Shares of the picture between which a moving region counts as a thing."""
 
+LEAST_SPECK = 0.0008
+"""Share of the picture from which a place that differs may be a small thing."""
 
-def camera_of(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Return what the camera does over the pairs of a clip.
+MOST_SPECKS = 6
+"""Places that differ in one pair of pictures, above which none of them is followed."""
 
-    Returns:
-        ``motion``: still, pan, tilt, zoom, roll, shake or mixed; ``direction`` of the camera itself (what is seen
-        moves the other way): left, right, up, down, in, out, clockwise, counterclockwise or empty; ``strength``:
-        how fast the edge of the picture moves, in widths per second.
-    """
-    if not pairs:
-        return {"motion": "still", "direction": "", "strength": 0.0}
-    # Each as the speed that it gives the edge of the picture, half a width from the centre.
-    moves = np.array([[p.shift[0], p.shift[1], p.zoom / 2, p.roll / 2] for p in pairs])
-    strength = round(float(np.linalg.norm(moves, axis=1).mean()), 4)
-    trusted = np.array([pair.explained >= EXPLAINED for pair in pairs])
-    if trusted.sum() < len(pairs) / 2:
-        return {"motion": "mixed", "direction": "", "strength": strength}
-    moves = moves[trusted]
-    speed, drift = np.abs(moves).mean(axis=0), moves.mean(axis=0)
-    total = float(np.linalg.norm(moves, axis=1).mean())
-    if total < STILL:
-        return {"motion": "still", "direction": "", "strength": strength}
-    if float(np.linalg.norm(drift)) < STEADY * total:
-        return {"motion": "shake", "direction": "", "strength": strength}
-    steady = np.where(np.abs(drift) >= STEADY * speed, np.abs(drift), 0.0)
-    order = np.argsort(-steady, kind="stable")
-    if steady[order[0]] < LEAD * steady[order[1]]:
-        return {"motion": "mixed", "direction": "", "strength": strength}
-    kind = int(order[0])
-    names = (("pan", "left", "right"), ("tilt", "up", "down"), ("zoom", "in", "out"))
-    if kind == 3:
-        name, forth, back = "roll", "counterclockwise", "clockwise"
-    else:
-        name, forth, back = names[kind]
-    return {"motion": name, "direction": forth if drift[kind] > 0 else back, "strength": strength}
+FEWEST_SIGHTINGS, SEEN_SHARE = 4, 0.6
+"""In how many pairs, and in which share of those of its time, a small thing must be seen."""
 
 
 @dataclass
@@ -69,6 +31,7 @@ class _Track:
     """One thing followed from pair to pair: time, centre (shares of width and height), share of the picture."""
 
     seen: list[tuple[float, float, float, float]] = field(default_factory=list)
+    first: int = 0
     last: int = 0
 
 
@@ -81,25 +44,46 @@ def movers_of(pairs: Sequence[Pair]) -> dict[str, Any]:
     """
     tracks: list[_Track] = []
     for place, pair in enumerate(pairs):
-        _follow(tracks, place, pair)
+        _follow(tracks, place, pair.time, _blobs(pair.moving, 3, 5, LEAST_BLOB))
     lasting = [track for track in tracks if len(track.seen) >= 2]
     lasting.sort(key=lambda track: -sum(seen[3] for seen in track.seen))
     paths = [_path(track) for track in lasting[:6]]
     return {"count": len(paths), "paths": paths}
 
 
-def _follow(tracks: list[_Track], place: int, pair: Pair) -> None:
+def travel_of(pairs: Sequence[Pair]) -> float:
+    """Return how far one small thing went through a picture that is otherwise still, in widths.
+
+    It need not be large enough for a flow: what differs from picture to picture is followed. A clock, a cursor or a
+    flame stay where they are, and a subtitle is seldom there when two pictures are compared.
+    """
+    tracks: list[_Track] = []
+    for place, pair in enumerate(pairs):
+        found = _blobs(pair.differs, 0, 5, LEAST_SPECK)
+        _follow(tracks, place, pair.time, found if len(found) <= MOST_SPECKS else [])
+    far = 0.0
+    for track in tracks:
+        seen = track.seen
+        if len(seen) < FEWEST_SIGHTINGS or len(seen) < SEEN_SHARE * (track.last - track.first + 1):
+            continue
+        way = [(one[1], one[2]) for one in seen]
+        if one_way(way):
+            far = max(far, float(np.hypot(way[-1][0] - way[0][0], way[-1][1] - way[0][1])))
+    return far
+
+
+def _follow(tracks: list[_Track], place: int, time: float, blobs: Sequence[tuple[float, float, float]]) -> None:
     """Give each blob of a pair to the nearest track of the last two pairs, or start a new one."""
     free = [track for track in tracks if place - track.last <= 2]
-    for share, x, y in _blobs(pair):
+    for share, x, y in blobs:
         near = min(free, key=lambda track: _apart(track, x, y), default=None)
         size = np.sqrt(share)
         if near is None or _apart(near, x, y) > max(0.2, 1.5 * size):
-            near = _Track()
+            near = _Track(first=place)
             tracks.append(near)
         else:
             free.remove(near)
-        near.seen.append((pair.time, x, y, share))
+        near.seen.append((time, x, y, share))
         near.last = place
 
 
@@ -107,20 +91,21 @@ def _apart(track: _Track, x: float, y: float) -> float:
     return float(np.hypot(track.seen[-1][1] - x, track.seen[-1][2] - y))
 
 
-def _blobs(pair: Pair) -> list[tuple[float, float, float]]:
-    """Return share and centre of each moving region, largest first; none where most of the picture moves."""
-    mask = pair.moving.astype(np.uint8)
+def _blobs(mask: Mask, opened: int, closed: int, least: float) -> list[tuple[float, float, float]]:
+    """Return share and centre of each region of a mask, largest first; none where it is most of the picture."""
     if float(mask.mean()) > LARGEST_BLOB:
         return []
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    height, width = mask.shape
-    count, _, stats, centres = cv2.connectedComponentsWithStats(mask)
+    whole = mask.astype(np.uint8)
+    if opened:
+        whole = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((opened, opened), np.uint8))
+    whole = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((closed, closed), np.uint8))
+    height, width = whole.shape
+    count, _, stats, centres = cv2.connectedComponentsWithStats(whole)
     found = [
-        (float(stats[k, cv2.CC_STAT_AREA]) / mask.size, float(centres[k][0]) / width, float(centres[k][1]) / height)
+        (float(stats[k, cv2.CC_STAT_AREA]) / whole.size, float(centres[k][0]) / width, float(centres[k][1]) / height)
         for k in range(1, count)
     ]
-    return sorted((blob for blob in found if blob[0] >= LEAST_BLOB), reverse=True)[:8]
+    return sorted((blob for blob in found if blob[0] >= least), reverse=True)[:8]
 
 
 def _path(track: _Track) -> dict[str, Any]:

@@ -36,7 +36,12 @@ CURATION: list[Any] = [
 ]
 
 STRICTER = {
-    "parts of cut videos": ["dynamics.min_residual=0.15", "dynamics.min_changed=0.1", "dynamics.min_busy=0.5"],
+    "parts of cut videos": [
+        "dynamics.min_residual=0.15",
+        "dynamics.min_changed=0.1",
+        "dynamics.min_busy=0.5",
+        "dynamics.min_travel=2",
+    ],
     "whole cut videos": ["validate.max_duration=6.1", "validate.min_short_side=100"],
     "two stages": ["quality.min_sharpness=0.57", "quality.max_black=0.0", "validate.min_duration=5.5"],
     "corpus rules alone": ["consistency.min_score=0.5001", "rectify.shared_by=0"],
@@ -144,13 +149,13 @@ def test_what_was_never_measured_is_undecided(done: Path) -> None:
 def test_where_no_stage_is_left_looser_thresholds_are_exact(world: Path, tmp_path: Path) -> None:
     stages = [{"validate": {"min_short_side": 96}}, "dynamics"]
     before = made(world, tmp_path / "before", stages=stages)
-    found = replay(before, ["dynamics.min_residual=0.001"])
+    found = replay(before, ["dynamics.min_changed=0"])
     assert found.gained and not found.undecided
-    assert_same(found, made(world, tmp_path / "after", "dynamics.min_residual=0.001", stages=stages))
+    assert_same(found, made(world, tmp_path / "after", "dynamics.min_changed=0", stages=stages))
 
 
 def test_the_same_values_change_nothing(done: Path) -> None:
-    found = replay(done, ["dynamics.min_residual=0.08"])
+    found = replay(done, ["dynamics.min_residual=0.009"])
     assert found.changes == {} and found.kept[0] == found.kept[1]
     assert all(old == new for old, new in found.funnel().values())
 
@@ -188,12 +193,14 @@ def test_the_command_tells_people_and_programs(done: Path, capsys: pytest.Captur
     assert main(["replay", str(done), *sets, "--json"]) == 0
     out, err = capsys.readouterr()
     value = json.loads(out)
-    assert err == "" and value["exact"] and value["changes"]["dynamics.min_residual"] == {"before": 0.08, "after": 0.15}
+    assert (
+        err == "" and value["exact"] and value["changes"]["dynamics.min_residual"] == {"before": 0.009, "after": 0.15}
+    )
     assert value["kept"]["before"] - value["kept"]["after"] == len(value["lost"]) - len(value["gained"])
     assert all(row["record_id"] and row["reason"] for row in value["lost"])
     assert main(["replay", str(done), *sets]) == 0
     out, err = capsys.readouterr()
-    assert out == "" and "static-clip" in err and "0.08 → 0.15" in err
+    assert out == "" and "static-clip" in err and "0.009 → 0.15" in err
     for wrong in ([], ["--set", "dynamics.min_residul=1"]):
         assert main(["replay", str(done), *wrong]) == 2
         assert len(capsys.readouterr().err.strip().splitlines()) == 2

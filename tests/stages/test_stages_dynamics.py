@@ -121,4 +121,5 @@ def test_only_the_clip_is_looked_at():
 def test_thresholds_are_parameters():
     film = walk(texture(1), 3)
     assert isinstance(judge(film), Keep)
-    assert isinstance(judge(film, min_residual=9.0, min_changed=1.0, min_busy=1.0), Drop)
+    assert isinstance(judge(film, min_residual=9.0, min_changed=1.0, min_busy=1.0), Keep)
+    assert isinstance(judge(film, min_residual=9.0, min_changed=1.0, min_busy=1.0, min_travel=2.0), Drop)

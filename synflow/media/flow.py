@@ -1,0 +1,248 @@
+"""Dense flow between two small pictures, and the camera that explains most of it.
+
+The flow is DIS (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016): at 160 x 90 a pair costs
+a tenth of Farneback's method and ranks clips the same (``benchmarks/motion.py``). It evens out brightness by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from synflow.media.light import Gray, Mask, levelled
+
+FAR_SHIFT = 5.0
+"""Pixels from which a shift of the whole picture is undone before the dense flow."""
+
+GRID = 5
+"""Distance in pixels of the places at which a camera is fitted."""
+
+TEXTURE = 12.0
+"""Grey levels per pixel, summed over both axes and averaged over 7 x 7, from which flow can be trusted."""
+
+FEWEST_PLACES, NINTHS = 24, 4
+"""Textured places that a fit needs, and in how many ninths of the picture."""
+
+Flow = npt.NDArray[np.float32]
+Model = npt.NDArray[np.float64]
+"""``(right, down, grow, turn)``: shift in pixels at the centre, growth and turn per pixel from the centre."""
+
+STILL: Model = np.zeros(4)
+
+LEAST_TEXTURE = 0.01
+"""Share of the picture that must have structure for the camera to be seen."""
+
+SAME = 0.05
+"""Mean difference in grey levels under which two pictures are the same."""
+
+ALIKE = 2.0
+"""Mean difference in grey levels under which two pictures are not far apart."""
+
+SMALLEST = 16
+"""Pixels of the shorter side from which there is a flow."""
+
+REFINE = 2.5
+"""Pixels of camera motion, at the edge, from which the flow is computed again without them."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a pair of pictures shows of the camera.
+
+    Attributes:
+        flow: left when what was known of the camera beforehand is undone, pixels, ``[h, w, 2]``.
+        step: the part of that flow that is the camera's.
+        camera: all that the camera did from the first picture to the second.
+        texture: where the flow can be trusted.
+    """
+
+    flow: Flow
+    step: Model
+    camera: Model
+    texture: Mask
+
+
+class DenseFlow:
+    """Computes flows; one object serves all pairs of a clip. The result does not depend on what it did before.
+
+    Args:
+        fine: where things move matters, not only the camera; costs twice as much.
+    """
+
+    def __init__(self, *, fine: bool = True) -> None:
+        preset = cv2.DISOPTICAL_FLOW_PRESET_FAST if fine else cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST
+        self._dis = cv2.DISOpticalFlow.create(preset)
+
+    def between(self, one: Gray, other: Gray) -> Flow:
+        """Return the flow from ``one`` to ``other`` in pixels, float32 ``[h, w, 2]`` (right, down)."""
+        if min(one.shape) < SMALLEST:
+            return np.zeros((*one.shape, 2), np.float32)
+        return np.asarray(self._dis.calc(np.ascontiguousarray(one), np.ascontiguousarray(other), None), np.float32)
+
+    def camera(self, one: Gray, other: Gray, guess: Model = STILL) -> Sight:
+        """Return how the camera moved from ``one`` to ``other``, and the flow beyond it.
+
+        Dense methods fail on long ways. So the second picture is first moved back by what the camera is thought to
+        have done (``guess``, or else a shift found by phase correlation), and again by what was then found.
+        """
+        texture = textured(one)
+        if texture.mean() < LEAST_TEXTURE or _apart(one, other) < SAME:
+            return Sight(np.zeros((*one.shape, 2), np.float32), STILL, STILL, texture)
+        other = levelled(one, other)
+        before = self._start(one, other, guess)
+        for _ in range(2):
+            back = shifted(other, before) if before.any() else other
+            flow = self.between(one, back)
+            step = fit_camera(flow, texture)
+            model = joined(before, step)
+            if reach_of(step, one.shape) < REFINE:
+                break
+            if reach_of(model - before, one.shape) > max(one.shape):
+                break
+            before, last = model, before
+        else:
+            before = last
+        return Sight(flow, step, model, texture)
+
+    def still(self, one: Gray) -> Sight:
+        """Return what a camera that stands shows of a picture."""
+        return Sight(np.zeros((*one.shape, 2), np.float32), STILL, STILL, textured(one))
+
+    def _start(self, one: Gray, other: Gray, guess: Model) -> Model:
+        """Return the guess, or a shift, or no motion: whichever fits best."""
+        plain = _apart(one, other)
+        if plain < ALIKE:
+            return STILL
+        least, best = 0.85 * plain, STILL
+        for model in (guess, _far_shift(one, other) if not guess.any() else STILL):
+            if not model.any() or max(abs(model[0]), abs(model[1])) > max(one.shape) / 2:
+                continue
+            apart = _apart(one, shifted(other, model))
+            if apart < least:
+                least, best = 0.9 * apart, model
+        return best
+
+
+def _apart(one: Gray, other: Gray) -> float:
+    return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size
+
+
+def _far_shift(one: Gray, other: Gray) -> Model:
+    """Return the shift of the whole picture; none where it is short."""
+    size = (one.shape[1] // 2, one.shape[0] // 2)
+    a, b = (cv2.resize(p, size, interpolation=cv2.INTER_AREA).astype(np.float32) for p in (one, other))
+    (right, down), _ = cv2.phaseCorrelate(a, b, cv2.createHanningWindow(size, cv2.CV_32F))
+    if max(abs(right), abs(down)) < FAR_SHIFT / 2:
+        return STILL
+    return np.array([2 * right, 2 * down, 0.0, 0.0])
+
+
+def textured(picture: Gray) -> Mask:
+    """Return where a picture has enough structure for flow, bool ``[h, w]``."""
+    smooth = cv2.GaussianBlur(picture, (3, 3), 0)
+    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0)
+    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    return np.asarray(cv2.boxFilter(cv2.add(cv2.absdiff(across, 0.0), cv2.absdiff(down, 0.0)), -1, (7, 7)) > TEXTURE)
+
+
+def fit_camera(flow: Flow, trusted: Mask) -> Model:
+    """Fit a similarity to a flow, robustly (iteratively reweighted least squares, Geman-McClure weights).
+
+    Args:
+        flow: pixels, ``[h, w, 2]``.
+        trusted: where the flow can be trusted, bool ``[h, w]``.
+
+    Returns:
+        The camera; no motion where too little can be trusted.
+    """
+    height, width = flow.shape[:2]
+    ys, xs = np.nonzero(trusted[1:height:GRID, 1:width:GRID])
+    if len(xs) < FEWEST_PLACES or not _spread(xs * GRID / width, ys * GRID / height):
+        return STILL
+    at = flow[1 + GRID * ys, 1 + GRID * xs].astype(np.float64)
+    place = (1 + GRID * xs - (width - 1) / 2) + 1j * (1 + GRID * ys - (height - 1) / 2)
+    moved = at[:, 0] + 1j * at[:, 1]
+    # As complex numbers a similarity is ``moved = shift + turn * place``: a weighted line fit in closed form.
+    shift, turn = complex(middle_of(at[:, 0]), middle_of(at[:, 1])), 0j
+    for _ in range(4):
+        miss = moved - shift - turn * place
+        apart = miss.real**2 + miss.imag**2
+        scale = max(0.15**2, 1.5**2 * middle_of(apart))
+        weight = (1.0 + apart / scale) ** -2
+        total = float(weight.sum())
+        middle, mean = complex(weight @ place) / total, complex(weight @ moved) / total
+        off = place - middle
+        spread = float(weight @ (off.real**2 + off.imag**2))
+        turn = complex((weight * off.conj()) @ (moved - mean)) / max(spread, 1e-9)
+        shift = mean - turn * middle
+    return np.array([shift.real, shift.imag, turn.real, turn.imag])
+
+
+def _spread(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> bool:
+    """Tell whether places (shares of width and height) lie all over the picture, not just on one thing in it."""
+    ninth = np.minimum(2, (3 * x).astype(int)) + 3 * np.minimum(2, (3 * y).astype(int))
+    return int((np.bincount(ninth, minlength=9) >= 3).sum()) >= NINTHS
+
+
+def middle_of(values: npt.NDArray[np.floating]) -> float:
+    """Return the (upper) median; a third of the cost of ``np.median``."""
+    return float(np.partition(values, len(values) // 2)[len(values) // 2])
+
+
+def joined(first: Model, then: Model) -> Model:
+    """Return the camera that does ``then`` in the picture that ``first`` was undone in."""
+    a, b = 1 + complex(first[2], first[3]), 1 + complex(then[2], then[3])
+    shift = a * complex(then[0], then[1]) + complex(first[0], first[1])
+    turn = a * b - 1
+    return np.array([shift.real, shift.imag, turn.real, turn.imag])
+
+
+def reach_of(model: Model, shape: tuple[int, int]) -> float:
+    """Return by how many pixels a camera moves what is half a width from the centre."""
+    return float(np.hypot(model[0], model[1]) + np.hypot(model[2], model[3]) * max(shape) / 2)
+
+
+def camera_flow(model: Model, shape: tuple[int, int], step: int = 1) -> Flow:
+    """Return the flow that a camera makes at every ``step``-th pixel, float32 ``[h, w, 2]``."""
+    height, width = shape
+    x = (np.arange(0, width, step, dtype=np.float32) - (width - 1) / 2)[None]
+    y = (np.arange(0, height, step, dtype=np.float32) - (height - 1) / 2)[:, None]
+    right, down, grow, turn = (np.float32(value) for value in model)
+    flow = np.empty((y.shape[0], x.shape[1], 2), np.float32)
+    flow[..., 0] = right + grow * x - turn * y
+    flow[..., 1] = down + turn * x + grow * y
+    return flow
+
+
+def matrix_of(model: Model, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Return the affine matrix that takes a place of the first picture to where the camera moves it."""
+    height, width = shape
+    x, y = (width - 1) / 2, (height - 1) / 2
+    right, down, grow, turn = (float(value) for value in model)
+    return np.array(
+        [[1 + grow, -turn, right - grow * x + turn * y], [turn, 1 + grow, down - turn * x - grow * y]], np.float64
+    )
+
+
+def shifted(other: Gray, model: Model, border: int = cv2.BORDER_REPLICATE) -> Gray:
+    """Return the second picture moved back onto the first: what it shows where the camera had it before."""
+    size = (other.shape[1], other.shape[0])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    back = cv2.warpAffine(other, matrix_of(model, other.shape[:2]), size, flags=how, borderMode=border)
+    return np.asarray(back, other.dtype)
+
+
+def seen_twice(model: Model, shape: tuple[int, int], margin: int = 4, step: int = 1) -> Mask:
+    """Return which ``step``-th pixels the camera does not move out of the picture, bool; flow guesses elsewhere."""
+    height, width = shape
+    y, x = np.ogrid[0:height:step, 0:width:step]
+    border = (x >= margin) & (x < width - margin) & (y >= margin) & (y < height - margin)
+    if reach_of(model, shape) < 0.5:
+        return np.asarray(border)
+    flow = camera_flow(model, shape, step)
+    right, down = x + flow[..., 0], y + flow[..., 1]
+    inside = (right >= margin) & (right < width - margin) & (down >= margin) & (down < height - margin)
+    return np.asarray(inside & border)

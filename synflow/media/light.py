@@ -1,0 +1,92 @@
+"""Brightness and contrast of a whole picture: what a fade, a flickering lamp or another exposure changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+SAME_LIGHT = 0.7
+"""Grey levels up to which mean and spread of two pictures are those of one light."""
+
+LEVEL = 4.0
+"""Difference of means, in grey levels, from which pictures are levelled before they are laid on each other."""
+
+ALIKE = 0.7
+"""Correlation from which two pictures show the same thing, so that their light can be compared pixel by pixel."""
+
+Gray = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+Stack = npt.NDArray[Any]
+
+
+def light_between(one: Stack, other: Stack) -> npt.NDArray[np.float64]:
+    """Return gain and offset that give ``other`` the light of ``one``: float64 ``[n, 2]`` for stacks ``[n, ...]``.
+
+    A fade or a lamp that flickers changes both of all pixels alike. The fit is made twice, the second time without
+    the pixels that the first leaves far off: a thing that comes into the picture is no change of light.
+    """
+    x = other.reshape(len(other), -1).astype(np.float32)
+    y = one.reshape(len(one), -1).astype(np.float32)
+    weight = ((x > 3) & (x < 252) & (y > 3) & (y < 252)).astype(np.float32)
+    gain, base = _line(x, y, weight)
+    apart = np.abs(gain * x + base - y)
+    weight *= apart <= np.maximum(4.0, 2.5 * apart.mean(1, keepdims=True))
+    return np.concatenate(_line(x, y, weight), 1)
+
+
+def _line(x: Stack, y: Stack, weight: Stack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Fit ``y = gain * x + base`` in each row; the same light where the pictures do not show the same thing."""
+    total = np.einsum("ij->i", weight)
+    sums = [np.einsum("ij,ij->i", weight, a) for a in (x, y)]
+    both = [np.einsum("ij,ij,ij->i", weight, a, b) for a, b in ((x, x), (x, y), (y, y))]
+    count = np.maximum(total, 1.0).astype(np.float64)
+    mean_x, mean_y = (np.asarray(value / count, np.float64) for value in sums)
+    wide_x = np.maximum(both[0] / count - mean_x**2, 1e-3)
+    wide_y = np.maximum(both[2] / count - mean_y**2, 1e-3)
+    shared = both[1] / count - mean_x * mean_y
+    known = (total > 0.1 * x.shape[1]) & (wide_x > 4.0) & (shared > ALIKE * np.sqrt(wide_x * wide_y))
+    gain = np.where(known, np.clip(shared / wide_x, 0.2, 5.0), 1.0)
+    base = np.where(known, mean_y - gain * mean_x, 0.0)
+    return gain[:, None], base[:, None]
+
+
+def light_of(one: Gray, other: Gray) -> tuple[float, float]:
+    """Return gain and offset that give ``other`` the light of ``one``; 1 and 0 where it is the same light."""
+    means, spreads = zip(cv2.meanStdDev(one), cv2.meanStdDev(other), strict=True)
+    if (
+        abs(float(means[0][0, 0] - means[1][0, 0])) < SAME_LIGHT
+        and abs(float(spreads[0][0, 0] - spreads[1][0, 0])) < SAME_LIGHT
+    ):
+        return 1.0, 0.0
+    gain, base = map(float, light_between(one[None, 1::4, 1::4], other[None, 1::4, 1::4])[0])
+    return (1.0, 0.0) if abs(gain - 1) < 0.01 and abs(base) < 1.0 else (gain, base)
+
+
+def levelled(one: Gray, other: Gray) -> Gray:
+    """Return ``other`` with mean and spread of ``one``: for pictures that do not lie on each other yet."""
+    (mean_one, spread_one), (mean_other, spread_other) = cv2.meanStdDev(one), cv2.meanStdDev(other)
+    a, b = float(mean_one[0, 0]), float(mean_other[0, 0])
+    gain = float(np.clip(spread_one[0, 0] / max(float(spread_other[0, 0]), 1.0), 0.2, 5.0))
+    if abs(a - b) < LEVEL and abs(gain - 1) < 0.1:
+        return other
+    return lit(other, gain, a - gain * b)
+
+
+def relit(one: Gray, other: Gray) -> Gray:
+    """Return ``other`` in the light of ``one``."""
+    return lit(other, *light_of(one, other))
+
+
+def lit(picture: Gray, gain: float, base: float) -> Gray:
+    """Return a picture under another light, clipped to what a picture can hold."""
+    if abs(gain - 1) < 0.004 and abs(base) < 0.5:
+        return picture
+    return np.asarray(cv2.addWeighted(picture, gain, picture, 0.0, base), np.uint8)
+
+
+def clipped(one: Gray, other: Gray) -> Mask:
+    """Return where one of two pictures is all white or black: what it would show in other light is not known."""
+    return np.asarray((cv2.max(one, other) >= 250) | (cv2.min(one, other) <= 3))
