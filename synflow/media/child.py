@@ -133,6 +133,8 @@ def serve(requests: BinaryIO, replies: BinaryIO, bench: Bench) -> None:
             head, buffers = {"failure": ["decode-memory", "more memory asked for than a decoder may have"]}, []
         head["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         wire.send(replies, head, buffers)
+        # Let go before the next source is decoded: its pictures then take the same memory.
+        del head, buffers
 
 
 def main() -> None:
