@@ -34,9 +34,6 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIR
 PIPE = 1 << 20
 """Bytes that a pipe from a child may hold: with the usual 64 KiB, both sides wake 16 times as often."""
 
-HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
-"""Lets a child keep the memory of one clip for the next, instead of having it zeroed anew for each."""
-
 MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory", "malloc")
 
 
@@ -228,7 +225,7 @@ class Sandbox:
     def _spawn(self) -> subprocess.Popen[bytes]:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        environment |= {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **threads, **HEAP}
+        environment |= {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **threads}
         read_end, self._lifeline = os.pipe()
         main_thread = threading.current_thread() is threading.main_thread()
         command = [sys.executable, "-P", "-m", "synflow.media.child", self.decoder, str(self.memory)]
