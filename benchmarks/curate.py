@@ -2,10 +2,10 @@
 
 ``python benchmarks/curate.py [VIDEOS] [--peers synflow,ray-data,...|all] [--runs 3] [--json FILE]`` cuts equal clips
 of 8 s from a folder of videos (the real clips beside the checkout, else a rendered world), adds an exact copy, a
-re-encoded copy, a torn file and a text file, and runs each pipeline on them, and on four times as many clips, so that start-up
-and the cost of a clip come apart. A second, small set of known edits shows what each finds. Peers are installed once,
-each in an environment of its own under ``runs/peers``; none is without being named. One that cannot be installed or
-ends with an error is listed with that error.
+re-encoded copy, a torn file and a text file, and runs each pipeline on them, and on four times as many clips, so that
+start-up and the cost of a clip come apart. A second, small set of known edits shows what each finds. Peers are
+installed once, each in an environment of its own under ``runs/peers``; none is without being named. One that cannot be
+installed or ends with an error is listed with that error.
 """
 
 from __future__ import annotations
