@@ -54,7 +54,6 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "ray": ("synflow/executors/ray.py",),
     "av": ("synflow/media/", "synflow/world/"),
     "decord": ("synflow/media/",),
-    "imagehash": ("synflow/media/",),
     "PIL": ("synflow/media/",),
     "httpx": ("synflow/models/openai_http.py", "synflow/sources/http.py"),
     "torch": ("synflow/models/transformers_embedder.py", "synflow/train/", "synflow/evaluate/"),

@@ -121,26 +121,27 @@ def scan_packets(container: Any, stream: Any) -> Packets:
     keys: list[int] = []
     durations: dict[int, int] = {}
     discards = leading = 0
-    last = 0.0
+    ends: dict[int, int] = {}
     key: int | None = None
     for packet in demuxed(container, [s for s in container.streams if s.type in ("video", "audio")]):
         if packet is None:
             continue
-        if packet.pts is not None and packet.time_base:
-            last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        if packet.stream_index != stream.index or not packet.size:
+        pts, place = packet.pts, packet.stream_index
+        if pts is not None:
+            ends[place] = max(ends.get(place, 0), pts + (packet.duration or 0))
+        if place != stream.index or not packet.size:
             continue
-        if packet.is_keyframe and packet.pts is not None:
-            key = packet.pts
+        if packet.is_keyframe and pts is not None:
+            key = pts
             keys.append(key)
         if packet.is_discard:
             discards += 1
             continue
-        if key is not None and packet.pts is not None and packet.pts < key:
+        if key is not None and pts is not None and pts < key:
             leading += 1
-        shown.append(packet.pts)
-        if packet.pts is not None:
-            durations[packet.pts] = packet.duration or 0
+        shown.append(pts)
+        if pts is not None:
+            durations[pts] = packet.duration or 0
     if keys:
         # What comes before the first key picture cannot be decoded; nor can what leads it in an open GOP.
         shown = [pts for pts in shown if pts is None or pts >= keys[0]]
@@ -151,7 +152,9 @@ def scan_packets(container: Any, stream: Any) -> Packets:
         keys=tuple(sorted(set(keys))),
         durations=durations,
         count=len(shown),
-        last=last,
+        last=max(
+            (ticks * float(container.streams[place].time_base or 0) for place, ticks in ends.items()), default=0.0
+        ),
         discards=discards,
         leading=leading,
     )

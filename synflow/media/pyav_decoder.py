@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from av.error import FFmpegError
@@ -13,7 +15,6 @@ from synflow.media.decoder import Decoded, Header, Missed, Tally
 from synflow.media.probe import (
     Packets,
     demuxed,
-    first_picture,
     open_container,
     prepare,
     read_header,
@@ -31,17 +32,35 @@ class PyAvDecoder:
         return PyAvReader(source)
 
 
+@dataclass
+class _Begun:
+    """A pass over a source of which the first picture is decoded already."""
+
+    early: Tally
+    frames: Iterator[tuple[Any, bool]]
+
+    def continued(self, tally: Tally) -> Iterator[tuple[Any, bool]]:
+        """Yield the pictures from the first on, counting all damage of the pass in ``tally``."""
+        noted = 0
+        for found in self.frames:
+            tally.errors += self.early.errors - noted
+            noted = self.early.errors
+            yield found
+        tally.errors += self.early.errors - noted
+
+
 class PyAvReader:
     """Decodes one source, one thread, packet by packet, so that damage costs only itself."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._begun: _Begun | None = None
         self._container: Any = open_container(source)
         try:
             self._stream: Any = video_stream(self._container)
             self.packets: Packets = scan_packets(self._container, self._stream)
             self._reopen()
-            first = first_picture(self._container, self._stream, {}) if self.packets.count else None
+            first = self._begin() if self.packets.count else None
             self._header = read_header(self._container, self._stream, self.packets, first)
         except BaseException:
             self.close()
@@ -55,9 +74,18 @@ class PyAvReader:
 
     def close(self) -> None:
         """Close the container; without this the memory of the process grows with every source."""
+        self._begun = None
         if self._container is not None:
             self._container.close()
             self._container = None
+
+    def _begin(self) -> Any:
+        """Decode up to the first picture and return it, or None; the first call of `pictures` goes on from there."""
+        tally = Tally()
+        running = self._frames(tally)
+        first = next(running, None)
+        self._begun = _Begun(tally, itertools.chain(() if first is None else (first,), running))
+        return None if first is None else first[0]
 
     def _reopen(self) -> None:
         """Start again at the first packet with a fresh decoder: seeking to 0 is not exact in every container."""
@@ -69,9 +97,12 @@ class PyAvReader:
 
     def pictures(self, tally: Tally) -> Iterator[Decoded]:
         """Yield all pictures from the first to the last, counting damage in ``tally``."""
-        self._reopen()
+        begun, self._begun = self._begun, None
+        if begun is None:
+            self._reopen()
+        frames = self._frames(tally) if begun is None else begun.continued(tally)
         last = -1
-        for number, (frame, corrupt) in enumerate(self._frames(tally)):
+        for number, (frame, corrupt) in enumerate(frames):
             index = self._place.get(frame.pts, -1) if self._place else number
             if index <= last or index >= len(self._header.times):
                 # A picture out of order or out of nowhere: damage, except behind the end of a counted source.
@@ -130,6 +161,7 @@ class PyAvReader:
             yield Decoded(index, frame)
 
     def _from(self, pts: int) -> Iterator[tuple[Any, bool]]:
+        self._begun = None
         with suppress(FFmpegError, ValueError):
             self._container.seek(pts, stream=self._stream, backward=True)
         self._stream.codec_context.flush_buffers()

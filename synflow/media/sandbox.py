@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 import signal
@@ -30,7 +31,14 @@ KEPT_LINES = 20
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 """Variables that a child sees; no secret is among them."""
 
+PIPE = 1 << 20
+"""Bytes that a pipe from a child may hold: with the usual 64 KiB, both sides wake 16 times as often."""
+
 MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory", "malloc")
+
+
+Bytes = npt.NDArray[np.uint8]
+"""A buffer of an answer, shape ``[n]``."""
 
 
 class _Died(Exception):
@@ -73,12 +81,12 @@ class Sandbox:
     def scan(self, location: Location, short_side: int) -> Scan:
         """Decode the whole source once; the child keeps pictures for `stills` until it opens another source."""
         head, buffers = self._ask(location, {"op": "scan", "short_side": short_side})
-        color = buffers[1] if len(buffers) > 1 else bytearray()
+        color = buffers[1] if len(buffers) > 1 else np.zeros(0, np.uint8)
         return Scan(
             times=np.asarray(head["times"], dtype=np.float64),
-            luma=np.frombuffer(buffers[0], dtype=np.uint8).reshape(head["luma"]),
+            luma=buffers[0].reshape(head["luma"]),
             color_times=np.asarray(head["color_times"], dtype=np.float64),
-            color=np.frombuffer(color, dtype=np.uint8).reshape(head["color"]),
+            color=color.reshape(head["color"]),
             frames=head["frames"],
             errors=head["errors"],
             end=head["end"],
@@ -95,12 +103,12 @@ class Sandbox:
         head, buffers = self._ask(
             location, {"op": "stills", "start": start, "end": end, "n": n, "short_side": short_side}
         )
-        return head["times"], np.frombuffer(buffers[0], dtype=np.uint8).reshape(head["shape"])
+        return head["times"], buffers[0].reshape(head["shape"])
 
     def clip(self, location: Location, start: float, end: float, short_side: int) -> bytes:
         """Return ``[start, end)`` seconds as H.264 in mp4; the bytes depend on the source and span alone."""
         _, buffers = self._ask(location, {"op": "clip", "start": start, "end": end, "short_side": short_side})
-        return bytes(buffers[0])
+        return buffers[0].tobytes()
 
     def stop(self) -> None:
         """Answer nothing from now on; may be called while another thread waits for an answer.
@@ -134,7 +142,7 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, location: Location, request: dict[str, Any]) -> tuple[dict[str, Any], list[bytearray]]:
+    def _ask(self, location: Location, request: dict[str, Any]) -> tuple[dict[str, Any], list[Bytes]]:
         if not location.path:
             raise ClipFailure("unreadable", "not a local file")
         request = {**request, "path": location.path, "offset": location.offset, "size": location.size}
@@ -236,11 +244,15 @@ class Sandbox:
         for pipe in (child.stdout, child.stderr):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
+        if child.stdout is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+            # Where too many pipes are that large already, the usual size does.
+            with suppress(OSError):
+                fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, PIPE)
         return child
 
     def _exchange(
         self, child: subprocess.Popen[bytes], request: dict[str, Any] | None, seconds: float
-    ) -> tuple[dict[str, Any], list[bytearray]]:
+    ) -> tuple[dict[str, Any], list[Bytes]]:
         """Send ``request`` (None: wait for the hello) and return head and buffers of the answer.
 
         Raises:
@@ -255,17 +267,17 @@ class Sandbox:
                 raise _Died("the decoder closed its input") from None
         try:
             prefix = self._read(child, wire.PREFIX.size, limit)
-            head = wire.parse_head(bytes(self._read(child, wire.head_of(bytes(prefix)), limit)))
+            head = wire.parse_head(self._read(child, wire.head_of(prefix.tobytes()), limit).tobytes())
         except wire.Garbled as error:
             raise _Died(f"the decoder sent no message: {error}") from None
         return head, [self._read(child, size, limit) for size in head.get("buffers", [])]
 
-    def _read(self, child: subprocess.Popen[bytes], size: int, limit: float) -> bytearray:
+    def _read(self, child: subprocess.Popen[bytes], size: int, limit: float) -> Bytes:
         """Return the next ``size`` bytes of the answer, emptying standard error meanwhile."""
         assert child.stdout is not None
         assert child.stderr is not None
-        data = bytearray(size)
-        view, got = memoryview(data), 0
+        data = np.empty(size, np.uint8)
+        view, got = memoryview(data.data), 0
         with selectors.DefaultSelector() as ready:
             ready.register(child.stdout, selectors.EVENT_READ)
             ready.register(child.stderr, selectors.EVENT_READ)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 import cv2
@@ -112,7 +113,7 @@ class MediaSession:
             key,
             lambda: self._sandbox.stills(self._location(sample.record_id), start, end, self._count, self._short_side),
         )
-        return self._stills.put(key, encoded(times, rgb, self._quality))
+        return self._stills.put(key, Encoded(times, rgb, self._quality))
 
     def clip(self, sample: Sample, start: float, end: float) -> bytes:
         """Return ``[start, end)`` seconds of the source as H.264 in mp4, at the size of the stills."""
@@ -149,16 +150,29 @@ class MediaSession:
             raise
 
 
-def encoded(times: Sequence[float], rgb: npt.NDArray[np.uint8], quality: int) -> Stills:
-    """Return ``rgb`` (``[n, h, w, 3]``) with its JPEGs."""
-    pictures = []
-    for time, pixels in zip(times, rgb, strict=True):
-        done, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if not done:
-            raise ClipFailure("unreadable", f"picture at {time:g} s cannot be written as JPEG")
-        jpeg = data.tobytes()
-        pictures.append(Picture(jpeg, digest(jpeg), round(float(time), 6)))
-    return Stills(tuple(pictures), rgb, digest_of_frames(p.digest for p in pictures))
+class Encoded(Stills):
+    """Stills that are written as JPEG when they are first asked for: a clip that is dropped before never needs them."""
+
+    def __init__(self, times: Sequence[float], rgb: npt.NDArray[np.uint8], quality: int) -> None:
+        vars(self).update(rgb=rgb, _times=tuple(float(time) for time in times), _quality=quality)
+
+    @cached_property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The JPEGs with their times."""
+        return tuple(_jpeg(*one, vars(self)["_quality"]) for one in zip(vars(self)["_times"], self.rgb, strict=True))
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the digests of the JPEGs."""
+        return digest_of_frames(picture.digest for picture in self.pictures)
+
+
+def _jpeg(time: float, rgb: npt.NDArray[np.uint8], quality: int) -> Picture:
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ClipFailure("unreadable", f"picture at {time:g} s cannot be written as JPEG")
+    jpeg = data.tobytes()
+    return Picture(jpeg, digest(jpeg), round(time, 6))
 
 
 def restored(sample: Sample, jpegs: Sequence[bytes]) -> Stills:

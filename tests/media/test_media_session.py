@@ -99,6 +99,20 @@ def test_a_span_without_pictures_does_not_spoil_the_record(video: Path, sandbox:
     assert len(session.stills(sample("a", facts)).pictures) == 4
 
 
+def test_no_jpeg_is_written_before_it_is_asked_for(
+    video: Path, sandbox: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    encode = cv2.imencode
+    monkeypatch.setattr(cv2, "imencode", lambda *given: written.append(1) or encode(*given))
+    session = MediaSession({"a": Location(path=str(video))}, sandbox, stills=4, short_side=96)
+    stills = session.stills(sample("a"))
+    assert stills.rgb.shape[0] == 4
+    assert not written
+    assert session.stills(sample("a")).digest == stills.digest
+    assert len(stills.pictures) == len(written) == 4
+
+
 def test_colours_are_not_swapped(tmp_path: Path, sandbox: Counting) -> None:
     import av
 
