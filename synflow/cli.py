@@ -43,6 +43,10 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the manifest; may be repeated."),
 ]
 ManifestFile = Annotated[Path, typer.Argument(metavar="MANIFEST", help="YAML file that says what to make of what.")]
+Reuse = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="An earlier run: what still holds of it is not done again."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Another seed draws others.")]
 
 
@@ -67,11 +71,12 @@ def run(
     manifest: ManifestFile,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder, instead of the manifest's.")] = None,
     sets: Sets = None,
+    reuse: Reuse = None,
 ) -> Job:
     """Make the dataset of a manifest; continue it where it was left."""
     from synflow.commands.run import run_manifest
 
-    return partial(run_manifest, manifest, out, sets or ())
+    return partial(run_manifest, manifest, out, sets or (), reuse)
 
 
 @app.command()

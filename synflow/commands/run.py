@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from synflow.store.survey import RunState
 
 
-def run_manifest(manifest: Path, out: Path | None, sets: Sequence[str]) -> int:
+def run_manifest(manifest: Path, out: Path | None, sets: Sequence[str], reuse: Path | None = None) -> int:
     """Run a manifest, or continue its unfinished run; return the exit code."""
     from synflow import run as engine
     from synflow.manifest import load_manifest
 
     loaded = load_manifest(manifest, sets)
     folder = out if out is not None else loaded.out
-    return _watched(folder, lambda listener: engine.run(loaded, folder, listener))
+    return _watched(folder, lambda listener: engine.run(loaded, folder, listener, reuse=reuse))
 
 
 def resume_run(folder: Path, *, failed_only: bool) -> int:
