@@ -97,6 +97,7 @@ class Earlier:
         self.layout = RunLayout(root)
         self.now, self._plan, self._shards = now, plan, {shard.id: shard for shard in shards}
         value = identity_of(self.layout)
+        self._was: Determined | None = None
         self.names = [str(one["name"]) for one in value["passes"]]
         try:
             manifest = Manifest.restored(value["manifest"], Path(value["folder"]))
@@ -106,11 +107,33 @@ class Earlier:
         except (Refused, UsageError, StopIteration, KeyError):
             # Of another version, or of stages that are not here any more: no whole shard, but what is keyed by itself.
             keys, self._settled = {}, {}
+        else:
+            self._was = was
         self.same = {name: bool(key) and key == now.pass_key(name) for name, key in keys.items()}
 
+    @property
+    def reads_otherwise(self) -> bool:
+        """Whether it read pictures with other settings."""
+        both = [one.manifest.media.model_dump(exclude={"video"}) for one in (self._was, self.now) if one is not None]
+        return len(both) < 2 or both[0] != both[1]
+
+    @property
+    def same_asker(self) -> bool:
+        """Whether the same model is asked with the same seed."""
+        both = [(one.manifest.models.identity()["vlm"], one.manifest.seed) for one in (self._was, self.now) if one]
+        return len(both) == 2 and both[0] == both[1]
+
+    def had(self, name: str) -> bool:
+        """Tell whether it had that stage, in the same version and measuring with the same parameters."""
+        try:
+            both = [one.stage(name, measuring=True) for one in (self._was, self.now) if one is not None]
+        except StopIteration:
+            return False
+        return len(both) == 2 and both[0] == both[1]
+
     @cached_property
-    def _lines(self) -> dict[str, str]:
-        """Digest of the inputs of its shards."""
+    def lines(self) -> dict[str, str]:
+        """Its shards: id -> digest of the inputs."""
         return {name: digest_of([told(one) for one in inputs]) for name, inputs in self._planned()}
 
     @cached_property
@@ -132,7 +155,7 @@ class Earlier:
         wanted = self._shards.get(shard)
         if wanted is None:
             return []
-        if self._lines.get(shard) == wanted.inputs:
+        if self.lines.get(shard) == wanted.inputs:
             return [shard]
         records = read_records(self._plan, wanted)
         return sorted({self._homes[one["record_id"]] for one in records if one["record_id"] in self._homes})

@@ -38,6 +38,24 @@ def state_of(sample: Sample, reads: Collection[str] | None = None) -> str:
     return digest_of(value)[:ID_LENGTH]
 
 
+def key_of(name: str, version: int, config: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+    """Return the key of a step: all but the sample that determines the answer.
+
+    Args:
+        name: of the stage.
+        version: of the stage.
+        config: the parameters that it measured with.
+        others: what else it asked for (``seed``, ``embed``), and what that was.
+    """
+    return digest_of([name, version, config, others])[:ID_LENGTH]
+
+
+def measuring(stage: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a stage that its measures or rows depend on: not those that only decide."""
+    decides: frozenset[str] = getattr(stage, "decides", frozenset())
+    return {name: value for name, value in config.items() if name not in decides}
+
+
 def delta_of(before: Sample, after: Sample) -> dict[str, Any] | None:
     """Return what a stage changed, as JSON by field; None where a trail cannot say it."""
     old, new = (one.model_dump(mode="json", exclude={"trace"}) for one in (before, after))

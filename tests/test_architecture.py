@@ -21,7 +21,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"executors"}),
     frozenset({"identity", "earlier", "dispatch", "settle", "finish", "log", "estimate", "doctor"}),
     frozenset({"engine"}),
-    frozenset({"run", "progress", "inspect", "replay", "world", "train", "evaluate"}),
+    frozenset({"run", "progress", "forecast", "inspect", "replay", "world", "train", "evaluate"}),
     frozenset({"cli", "commands"}),
 )
 """A file imports only lower floors; files of one package may import each other."""

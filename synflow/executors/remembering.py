@@ -14,7 +14,7 @@ from synflow.ids import ID_LENGTH, digest_of
 from synflow.media.session import MediaSession
 from synflow.plan import defines
 from synflow.records import Sample
-from synflow.trail import Step, Trail, patched, state_of, told, untold
+from synflow.trail import Step, Trail, key_of, measuring, patched, state_of, told, untold
 
 Lookup = Callable[[Sample], Mapping[tuple[str, str], Step]]
 """Returns the steps of a sample's record by stage (``rows:`` before those of rows) and by what it saw."""
@@ -86,8 +86,7 @@ class Remembering:
         self._session, self._trail, self._lookup, self._rows_of = session, trail, lookup, rows_of
         self._identities = identities
         self._config = dict(config)
-        decides: frozenset[str] = getattr(bound.stage, "decides", frozenset())
-        self._measuring = {name: value for name, value in config.items() if name not in decides}
+        self._measuring = measuring(bound.stage, config)
         self._reads: frozenset[str] | None = getattr(bound.stage, "reads", None)
 
     def __getattr__(self, name: str) -> Any:
@@ -203,7 +202,7 @@ class Remembering:
 
     def _key(self, config: Mapping[str, Any], asks: Sequence[str]) -> str:
         others = {name: self._identities[name] for name in asks}
-        return digest_of([self._name, self._stage.version, config, others])[:ID_LENGTH]
+        return key_of(self._name, self._stage.version, config, others)
 
     def _asked(
         self, samples: Sequence[Sample], ctx: WorkContext, stage: Callable[..., Any], config: Mapping[str, Any]
