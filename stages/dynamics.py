@@ -47,6 +47,7 @@ class Dynamics:
     Config: ClassVar[type[StageConfig]] = DynamicsConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
+    reads: ClassVar[frozenset[str]] = frozenset({"clip"})
     reasons: ClassVar[Mapping[str, str]] = {"static-clip": "nothing moves in it, whatever the camera does"}
     decides: ClassVar[frozenset[str]] = frozenset(DynamicsConfig.model_fields)
     cuts: ClassVar[tuple[Cut, ...]] = (

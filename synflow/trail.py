@@ -34,8 +34,19 @@ def state_of(sample: Sample, reads: Collection[str] | None = None) -> str:
         sample: as it comes to the stage.
         reads: the fields that the stage declares to read; None: all.
     """
-    value = sample.model_dump(mode="json", exclude=SET_BY_ENGINE, include=None if reads is None else set(reads))
+    value = sample.model_dump(mode="json", exclude=SET_BY_ENGINE, include=None if reads is None else _included(reads))
     return digest_of(value)[:ID_LENGTH]
+
+
+def _included(reads: Collection[str]) -> dict[str, Any]:
+    """Return field names, and those of the members of fields (``captions.text``), as pydantic takes them."""
+    found: dict[str, Any] = {}
+    for field, _, inner in (name.partition(".") for name in sorted(reads)):
+        if inner and found.get(field, {}) is not True:
+            found.setdefault(field, {"__all__": set()})["__all__"].add(inner)
+        elif not inner:
+            found[field] = True
+    return found
 
 
 def key_of(name: str, version: int, config: Mapping[str, Any], others: Mapping[str, Any]) -> str:
