@@ -240,6 +240,9 @@ class CorpusStage(Protocol):
     order of the input, ``apply`` on each sample before the next pass. A class may be both a `Stage` and a
     `CorpusStage`.
 
+    Parameters that only ``settle`` reads, and that `Replayable.decides` does not name, may be named in
+    ``settles: ClassVar[frozenset[str]]``: with others, another run can take the rows over.
+
     Attributes:
         rank: order of settling among the corpus stages of one pass, lowest first. Rows of samples that an
             earlier one drops are not shown to the later ones.

@@ -22,6 +22,7 @@ from synflow.plan import PACK, PassPlan, Shard, passes_of, read_records
 from synflow.registry import stage_class
 from synflow.store.layout import RunLayout
 from synflow.store.receipts import ObjectRef
+from synflow.trail import measuring
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,10 @@ class Determined:
         """Its passes."""
         return passes_of([stage_class(entry.name) for entry in self.manifest.stages])
 
-    def stage(self, name: str, *, measuring: bool = False) -> list[Any]:
+    def stage(self, name: str, *, rows: bool = False) -> list[Any]:
         """Return name, version and parameters of a stage; of one that settles, those that its rows depend on."""
         config = next(entry.config for entry in self.manifest.stages if entry.name == name)
-        decides: frozenset[str] = getattr(stage_class(name), "decides", frozenset()) if measuring else frozenset()
-        kept = {key: value for key, value in config.items() if key not in decides}
+        kept = measuring(stage_class(name), config) if rows else config
         return [name, self.fingerprint.get(f"stage version.{name}"), kept]
 
     def pass_key(self, name: str) -> str:
@@ -65,7 +65,7 @@ class Determined:
                 "media": self.manifest.media.identity(),
                 "download": self.manifest.download.identity(),
                 "stages": [self.stage(one) for one in plan.stages],
-                "corpus": [self.stage(one, measuring=True) for one in plan.corpus],
+                "corpus": [self.stage(one, rows=True) for one in plan.corpus],
                 "applied": [self.stage(one) for one in before],
                 "models": {role: models[role] for role in sorted(used & set(models))},
                 "prompts": prompts if "vlm" in used else {},
@@ -126,7 +126,7 @@ class Earlier:
     def had(self, name: str) -> bool:
         """Tell whether it had that stage, in the same version and measuring with the same parameters."""
         try:
-            both = [one.stage(name, measuring=True) for one in (self._was, self.now) if one is not None]
+            both = [one.stage(name, rows=True) for one in (self._was, self.now) if one is not None]
         except StopIteration:
             return False
         return len(both) == 2 and both[0] == both[1]

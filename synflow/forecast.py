@@ -17,6 +17,7 @@ from synflow.earlier import Determined, Earlier
 from synflow.errors import Damage
 from synflow.identity import fingerprint
 from synflow.manifest import Manifest
+from synflow.models.contract import open_embedder
 from synflow.plan import PACK, PassPlan, Shard, defines, freeze, read_records
 from synflow.records import InputRecord
 from synflow.registry import build, stage_class
@@ -73,7 +74,9 @@ class _Forecaster:
     def __init__(self, now: Determined, earlier: Earlier, shards: Sequence[Shard], plan: Path) -> None:
         self.now, self.earlier, self.shards, self.plan = now, earlier, shards, plan
         self.first = now.passes[0]
-        self.identities = {"seed": now.manifest.seed, "embed": now.manifest.models.identity()["embed"]}
+        models = now.manifest.models
+        embedder = getattr(models.embed, "model", "") or open_embedder({"use": "signals"}).model
+        self.identities = {"seed": now.manifest.seed, "embed": {**models.identity()["embed"], "id": embedder}}
         self.stages = {entry.name: build(entry.name, entry.config) for entry in now.manifest.stages}
 
     def told(self) -> Forecast:

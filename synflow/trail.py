@@ -63,7 +63,7 @@ def key_of(name: str, version: int, config: Mapping[str, Any], others: Mapping[s
 
 def measuring(stage: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a stage that its measures or rows depend on: not those that only decide."""
-    decides: frozenset[str] = getattr(stage, "decides", frozenset())
+    decides = frozenset(getattr(stage, "decides", ())) | frozenset(getattr(stage, "settles", ()))
     return {name: value for name, value in config.items() if name not in decides}
 
 
@@ -126,10 +126,11 @@ class Trail:
 
     Args:
         reading: digest of how pictures are read.
+        embedder: id of the model that embeds.
     """
 
-    def __init__(self, reading: str) -> None:
-        self.reading = reading
+    def __init__(self, reading: str, embedder: str) -> None:
+        self.reading, self.embedder = reading, embedder
         self._steps: dict[str, list[Step]] = {}
         self._probes: dict[str, Facts] = {}
 
@@ -148,7 +149,7 @@ class Trail:
             records: ids in the order of the inputs.
             failed: of sources that could not be probed: id -> digest of the bytes, empty where they cannot be read.
         """
-        yield {"reading": self.reading}
+        yield {"reading": self.reading, "embedder": self.embedder}
         for name in records:
             facts = self._probes.get(name)
             yield {

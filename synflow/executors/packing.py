@@ -63,7 +63,7 @@ def work_pack(layout: RunLayout, unit: Mapping[str, Any]) -> dict[str, Any]:
         Damage: an object that a pair was made from has changed.
     """
     began = time.monotonic()
-    if taken := take_over(layout, unit, ""):
+    if taken := take_over(layout, unit):
         return {"receipt": taken.model_dump(mode="json"), "seconds": 0.0, "usage": {"taken": 1}}
     read = ObjectReader(layout)
     path = f"shards/{unit['task']}/{unit['shard']}.tar"

@@ -68,11 +68,11 @@ class SampleWork:
         began = time.monotonic()
         media = self.worker.spec["media"]
         self.reading = reading_of(media)
-        if taken := take_over(self.layout, self.unit, self.reading):
+        if taken := take_over(self.layout, self.unit, self.reading, self.worker.embed.model, self.worker.fixed_vlm):
             spent = round(time.monotonic() - began, 3)
             return {"receipt": taken.model_dump(mode="json"), "seconds": spent, "usage": {"taken": 1}}
         vlm = self.worker.vlm(self.unit)
-        self.trail = Trail(self.reading)
+        self.trail = Trail(self.reading, self.worker.embed.model)
         with Attempt(self.layout.staging) as attempt:
             self.frames = FrameStore(self.layout, attempt if self.plan["stores_frames"] else None)
             self.downloads = Downloads(self._locations(), attempt.folder, **self.worker.spec["download"])
@@ -117,7 +117,7 @@ class SampleWork:
         if "media" not in bound.stage.uses:
             return bound
         spec = self.worker.spec
-        identities = {"seed": spec["seed"], "embed": spec["identities"]["embed"]}
+        identities = {"seed": spec["seed"], "embed": {**spec["identities"]["embed"], "id": self.worker.embed.model}}
         stage = Remembering(
             bound, spec["stages"][bound.name], self.session, self.trail, self.recall.steps, self.recall.rows, identities
         )

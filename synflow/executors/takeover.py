@@ -26,13 +26,17 @@ TRIED_AGAIN = frozenset({"unreachable", "decode-timeout", "decode-crash", "decod
 """Reasons that lie with a machine or a moment as much as with a clip."""
 
 
-def take_over(layout: RunLayout, unit: Mapping[str, Any], reading: str) -> Receipt | None:
+def take_over(
+    layout: RunLayout, unit: Mapping[str, Any], reading: str = "", embedder: str = "", model: str = ""
+) -> Receipt | None:
     """Take a whole shard from the run that ``unit["reuse"]`` names; return its receipt, None where that cannot be.
 
     Args:
         layout: of this run.
         unit: as a worker gets it; the driver says with ``whole`` that all but inputs and sources are the same.
         reading: digest of how pictures are read here.
+        embedder: id of the model that embeds here.
+        model: id of the model that writes here, where no manifest names it.
     """
     reuse = unit.get("reuse")
     if not reuse or not reuse["whole"] or unit.get("skip") or "only" in unit:
@@ -43,7 +47,10 @@ def take_over(layout: RunLayout, unit: Mapping[str, Any], reading: str) -> Recei
     if receipt is None or receipt.inputs != unit["inputs"] or not _lasting(receipt):
         return None
     journal = there.journal(name, shard)
-    if not is_settled(journal) or ("records" in unit and not _same_sources(there, receipt, unit["records"], reading)):
+    head = {"reading": reading, "embedder": embedder}
+    if not is_settled(journal, model) or (
+        "records" in unit and not _same_sources(there, receipt, unit["records"], head)
+    ):
         return None
     with Attempt(layout.staging) as attempt:
         for ref in receipt.objects.values():
@@ -81,13 +88,15 @@ def _lasting(receipt: Receipt) -> bool:
     return not any(name.rpartition("/")[2] in TRIED_AGAIN for name in receipt.drops)
 
 
-def _same_sources(there: RunLayout, receipt: Receipt, records: Sequence[Mapping[str, Any]], reading: str) -> bool:
+def _same_sources(
+    there: RunLayout, receipt: Receipt, records: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]
+) -> bool:
     """Tell whether the sources of a shard hold the bytes that they held; what stands behind a URL is not asked."""
     try:
         head, *lines = list(read_lines(there, receipt.objects.get("trail"))) or [{}]
     except Damage:
         return False
-    if head.get("reading") != reading or len(lines) != len(records):
+    if head != wanted or len(lines) != len(records):
         return False
     for line, record in zip(lines, records, strict=True):
         location = Location.model_validate(record["location"])

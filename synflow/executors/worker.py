@@ -70,6 +70,15 @@ class Worker:
         return Journalled(self._vlm, path, append_lines, earlier=journals_of(unit.get("reuse")))
 
     @property
+    def fixed_vlm(self) -> str:
+        """Id of the model that sees and writes where it comes with synflow: then no manifest tells its version."""
+        if self.spec["models"]["vlm"]["use"] != "signals":
+            return ""
+        if self._vlm is None:
+            self._vlm = open_vlm(self._model("vlm"))
+        return self._vlm.model
+
+    @property
     def embed(self) -> Embedder:
         """The embedder, kept for the worker's life."""
         if self._embed is None:

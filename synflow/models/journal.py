@@ -149,12 +149,19 @@ def lines_of(path: Path) -> list[bytes]:
     return path.read_bytes().split(b"\n") if path.is_file() else []
 
 
-def is_settled(path: Path) -> bool:
-    """Tell whether a journal has no request that was refused for a passing reason and never answered."""
+def is_settled(path: Path, model: str = "") -> bool:
+    """Tell whether a journal has no request that was refused for a passing reason and never answered.
+
+    Args:
+        path: the journal; one that is not there has none.
+        model: if given, all answers have to be its own.
+    """
     passed: set[str] = set()
     answered: set[str] = set()
     for line in lines_of(path):
         if (entry := _entry(line)) is not None:
+            if model and isinstance(entry[1], Answer) and entry[1].model != model:
+                return False
             answered.add(entry[0])
         elif line.startswith(b'{"passed":'):
             passed.add(line.decode(errors="replace")[11:-2])

@@ -60,10 +60,10 @@ def earlier_run(tmp_path: Path, world: Path) -> tuple[Path, Path]:
     """Make a run, and a manifest that differs in a threshold and in what is made of the clips."""
     manifest = small_manifest(tmp_path, world)
     assert run(load_manifest(manifest), tmp_path / "old").complete
-    sets = ["dynamics.min_residual=0.05", "expand.t2v_per_clip=1"]
+    sets = ["dynamics.min_residual=0.05", "expand.t2v_per_clip=2"]
     assert run(load_manifest(manifest, sets), tmp_path / "plain").complete
     changed = manifest.read_text().replace("- dynamics\n", "- dynamics: {min_residual: 0.05}\n")
-    manifest.write_text(changed.replace("- expand\n", "- expand: {t2v_per_clip: 1}\n"))
+    manifest.write_text(changed.replace("- expand\n", "- expand: {t2v_per_clip: 2}\n"))
     return manifest, tmp_path / "old"
 
 

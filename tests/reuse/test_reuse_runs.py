@@ -144,7 +144,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "copies": {"sets": ["dedup.same_span=0.2"]},
     "shots": {"sets": ["shots.max_clip=3.0"]},
     "targets": {"targets": {"t2v": 5, "v2v": 2, "i2v": 0}},
-    "expand": {"sets": ["expand.t2v_per_clip=1"]},
+    "expand": {"sets": ["expand.t2v_per_clip=2"]},
     "enrich": {"sets": ["enrich.captions=3"]},
     "seed": {"seed": 43},
     "larger shards of work": {"shard_clips": 8},
@@ -195,7 +195,7 @@ def test_an_unchanged_manifest_takes_all_over_and_asks_nothing(runs: Runs, old: 
 
 
 def test_other_thresholds_decode_only_what_gets_further(runs: Runs, old: Path) -> None:
-    sets = [*CHANGES["looser dynamics"]["sets"], "quality.min_sharpness=0.3", "expand.t2v_per_clip=1"]
+    sets = [*CHANGES["looser dynamics"]["sets"], "quality.min_sharpness=0.3", "expand.t2v_per_clip=2"]
     plain = runs(sets=sets)
     wanted = Counting.asked
     new = runs(old, sets=sets)
@@ -255,7 +255,7 @@ def test_a_damaged_earlier_run_is_not_believed(runs: Runs, old: Path) -> None:
     shutil.copytree(old, torn)
     for path in sorted((torn / "objects").iterdir())[::3]:
         data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
+        data[len(data) // 2 : len(data) // 2 + 1] = b"?"
         path.write_bytes(data)
     (torn / "receipts/curate/000001.json").write_text("no receipt")
     new = runs(torn)
@@ -286,7 +286,7 @@ def test_a_run_cannot_reuse_itself_or_nothing(runs: Runs, old: Path, tmp_path: P
 def test_the_plan_foretells_what_is_taken_over(runs: Runs, old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_manifest(runs.folder / "manifest.yaml", runs.clips / "videos.jsonl", shard_clips=5, stages=STAGES)
     found = {}
-    cases = {"none": [], "expand": ["expand.t2v_per_clip=1"], "loose": CHANGES["looser dynamics"]["sets"]}
+    cases = {"none": [], "expand": ["expand.t2v_per_clip=2"], "loose": CHANGES["looser dynamics"]["sets"]}
     for name, sets in cases.items():
         options = [option for one in sets for option in ("--set", one)]
         assert main(["plan", str(path), "--reuse", str(old), "--json", *options]) == 0
@@ -328,3 +328,29 @@ def test_a_changed_manifest_gives_the_same_bytes(name: str, runs: Runs) -> None:
     assert sound(new) and sound(old)
     # Back again, from a run that was itself made so.
     assert same(old, runs(new))
+
+
+@pytest.mark.slow
+def test_other_targets_choose_and_pack_alone(runs: Runs) -> None:
+    first = runs(targets={"t2v": 9, "v2v": 9, "i2v": 9})
+    plain = runs(targets={"t2v": 5, "v2v": 2})
+    new = runs(first, targets={"t2v": 5, "v2v": 2})
+    assert same(plain, new) and sound(new)
+    done = [event["pass"] for event in read_events(new / "log.jsonl") if event["event"] == "shard-done"]
+    anew = [
+        event["pass"]
+        for event in read_events(new / "log.jsonl")
+        if event["event"] == "shard-done" and not event["usage"].get("taken")
+    ]
+    assert {"curate", "expand"} <= set(done) and not {"curate", "expand"} & set(anew)
+
+
+@pytest.mark.slow
+def test_another_model_is_asked_and_the_same_one_is_not(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = runs()
+    with monkeypatch.context() as patch:
+        patch.setattr(Counting, "model", "another")
+        plain = runs()
+        asked = Counting.asked
+        new = runs(first)
+        assert same(plain, new) and Counting.asked == asked > 0
