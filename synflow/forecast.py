@@ -7,7 +7,7 @@ see all clips together, decide otherwise: it is at most what is told for the pas
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Forecast:
         return asdict(self)
 
 
-def forecast(manifest: Manifest, records: Sequence[InputRecord], root: Path) -> Forecast:
+def forecast(manifest: Manifest, records: Iterable[InputRecord], root: Path) -> Forecast:
     """Return what a run of ``manifest`` over ``records`` would take over from the run in ``root``.
 
     Raises:
@@ -81,9 +81,8 @@ class _Forecaster:
 
     def told(self) -> Forecast:
         taken = [self._takes(shard) for shard in self.shards]
-        rest = [one for shard, whole in zip(self.shards, taken, strict=True) if not whole for one in self._ids(shard)]
-        lines = self._lines({name for name, fault in rest if not fault}) if rest else {}
-        decoded = sum(not fault and self._decodes(lines.get(name)) for name, fault in rest)
+        loose = [shard for shard, whole in zip(self.shards, taken, strict=True) if not whole]
+        decoded = self._count({name for shard in loose for name in self._ids(shard)})
         total = sum(shard.records for shard in self.shards)
         whole = all(taken) and len(self.earlier.lines) == len(self.shards)
         return Forecast(
@@ -121,29 +120,31 @@ class _Forecaster:
         except (Damage, OSError, IndexError):
             return None
 
-    def _ids(self, shard: Shard) -> list[tuple[str, bool]]:
+    def _ids(self, shard: Shard) -> list[str]:
         found = read_records(self.plan, shard)
-        return [(one["record_id"], bool(one["fault"] or one["duplicate_of"])) for one in found]
+        return [one["record_id"] for one in found if not one["fault"] and not one["duplicate_of"]]
 
-    def _lines(self, wanted: set[str]) -> dict[str, dict[str, Any]]:
-        """Return the trails of those records."""
-        found: dict[str, dict[str, Any]] = {}
-        for shard in self.earlier.lines:
+    def _count(self, wanted: set[str]) -> int:
+        """Return how many of those records have to be decoded."""
+        decoded = 0
+        for shard in self.earlier.lines if wanted else ():
             receipt = self._receipt(shard)
             try:
-                lines = read_lines(self.earlier.layout, receipt.objects.get("trail")) if receipt else ()
-                found.update({line["record"]: line for line in lines if line.get("record") in wanted})
+                for line in read_lines(self.earlier.layout, receipt.objects.get("trail")) if receipt else ():
+                    if line.get("record") in wanted:
+                        wanted.discard(line["record"])
+                        decoded += self._decodes(line)
             except (Damage, OSError):
                 continue
-        return found
+        return decoded + len(wanted)
 
     def _answers(self) -> Iterator[bytes]:
         for path in (self.earlier.layout.root / "journal").glob("*/*.jsonl"):
             yield from (line for line in path.read_bytes().splitlines() if line.startswith(b'{"answer"'))
 
-    def _decodes(self, line: Mapping[str, Any] | None) -> bool:
+    def _decodes(self, line: Mapping[str, Any]) -> bool:
         """Tell whether a record has to be decoded, as far as its trail tells."""
-        if line is None or self.earlier.reads_otherwise:
+        if self.earlier.reads_otherwise:
             return True
         steps: dict[str, list[dict[str, Any]]] = {}
         for step in line["steps"]:

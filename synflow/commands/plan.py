@@ -24,9 +24,8 @@ def show_plan(manifest: Path, sets: Sequence[str], reuse: Path | None = None, *,
     from synflow.sources import read_inputs
 
     loaded = load_manifest(manifest, sets)
-    records = list(read_inputs(loaded)) if reuse is not None else None
-    found = estimate(loaded, read_inputs(loaded) if records is None else records)
-    foreseen = forecast(loaded, records, reuse) if reuse is not None and records is not None else None
+    found = estimate(loaded, read_inputs(loaded))
+    foreseen = forecast(loaded, read_inputs(loaded), reuse) if reuse is not None else None
     if as_json:
         write_json(found.as_json() if foreseen is None else {**found.as_json(), "reuse": foreseen.as_json()})
         return 0

@@ -5,10 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-
-import cv2
 
 from synflow.chain import Bound, Ledger, Live, WorkContext, apply_decisions, decoded, rows_of, walk
 from synflow.contract import Decision, Drop, Media, Row
@@ -18,8 +15,8 @@ from synflow.executors.clips import ClipStore
 from synflow.executors.downloads import Downloads
 from synflow.executors.frames import FrameStore
 from synflow.executors.remembering import Remembering
-from synflow.executors.takeover import Recall, bytes_digest, take_over
-from synflow.ids import canonical, digest_of
+from synflow.executors.takeover import Recall, bytes_digest, reading_of, take_over
+from synflow.ids import canonical
 from synflow.media.session import MediaSession
 from synflow.media.spans import asked_clip
 from synflow.records import Caption, Facts, InputRecord, Location, Pair, Sample, Source, Step
@@ -294,12 +291,6 @@ class SampleWork:
                 offset += len(lines[-1]) + 1
         pairs = seal_encoded(self.layout, attempt, "pairs", lines)
         return pairs, seal_lines(self.layout, attempt, "briefs", briefs)
-
-
-def reading_of(media: Mapping[str, Any]) -> str:
-    """Return a digest of how pictures are read: the settings, and the libraries that decode and measure."""
-    settings = {name: value for name, value in media.items() if name != "video"}
-    return digest_of([settings, [(name, version(name)) for name in ("av", "numpy")], cv2.__version__])
 
 
 def sample_of(record: InputRecord) -> Sample:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import cv2
 
 from synflow.durable import Attempt, adopt, append_lines
 from synflow.errors import ClipFailure, Damage
 from synflow.executors.frames import read_range
+from synflow.ids import digest_of
 from synflow.media.source import Place, Source
 from synflow.models.journal import is_settled
 from synflow.records import Facts, Location, Sample
@@ -24,6 +28,12 @@ from synflow.trail import Step
 
 TRIED_AGAIN = frozenset({"unreachable", "decode-timeout", "decode-crash", "decode-memory", "kills-worker"})
 """Reasons that lie with a machine or a moment as much as with a clip."""
+
+
+def reading_of(media: Mapping[str, Any]) -> str:
+    """Return a digest of how pictures are read: the settings, and the libraries that decode and measure."""
+    settings = {name: value for name, value in media.items() if name != "video"}
+    return digest_of([settings, [(name, version(name)) for name in ("av", "numpy")], cv2.__version__])
 
 
 def take_over(
