@@ -68,7 +68,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, set[str]]]:
 
 
 def test_a_stage_reads_what_it_declares(tmp_path: Path, reading: dict[str, set[str]]) -> None:
-    render_world(tmp_path / "world", clips=5, seed=3, defects=0.2, workers=1)
+    render_world(tmp_path / "world", clips=3, seed=3, defects=0.2, workers=1)
     stages = [{"validate": {"min_short_side": 96}}, "rectify", *(name for name in DECLARED if name != "validate")]
     stages.sort(key=lambda one: stage_order(one if isinstance(one, str) else next(iter(one))))
     path = write_manifest(tmp_path / "manifest.yaml", tmp_path / "world/videos.jsonl", stages=stages)

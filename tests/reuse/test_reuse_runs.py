@@ -205,6 +205,7 @@ def test_other_thresholds_decode_only_what_gets_further(runs: Runs, old: Path) -
     assert Counting.asked == done["calls"] < wanted and done["reused"] == wanted - done["calls"] > 0
 
 
+@pytest.mark.slow
 def test_changed_inputs_redo_their_records_alone(runs: Runs, old: Path) -> None:
     lines = [json.loads(line) for line in (runs.clips / "videos.jsonl").read_text().splitlines()[:6]]
     first, second = (runs.clips / lines[place]["path"] for place in (0, 3))
