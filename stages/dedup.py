@@ -47,6 +47,7 @@ class Dedup:
     Config: ClassVar[type[StageConfig]] = DedupConfig
     rank: ClassVar[int] = 10
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
+    reads: ClassVar[frozenset[str]] = frozenset({"clip", "captions.text"})
     reasons: ClassVar[Mapping[str, str]] = {"near-duplicate": "a copy of the clip that the detail names"}
     decides: ClassVar[frozenset[str]] = frozenset(DedupConfig.model_fields)
 

@@ -46,6 +46,7 @@ class Quality:
     Config: ClassVar[type[StageConfig]] = QualityConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
+    reads: ClassVar[frozenset[str]] = frozenset({"clip"})
     reasons: ClassVar[Mapping[str, str]] = {
         "black": "nearly black for more than `max_black` of the time",
         "blurred": "no edge is sharp",

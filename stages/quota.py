@@ -51,6 +51,7 @@ class Quota:
     Config: ClassVar[type[StageConfig]] = QuotaConfig
     reasons: ClassVar[Mapping[str, str]] = {}
     rank: ClassVar[int] = 90
+    settles: ClassVar[frozenset[str]] = frozenset({"targets"})
     uses: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, config: QuotaConfig) -> None:

@@ -43,6 +43,10 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the manifest; may be repeated."),
 ]
 ManifestFile = Annotated[Path, typer.Argument(metavar="MANIFEST", help="YAML file that says what to make of what.")]
+Reuse = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="An earlier run: what still holds of it is not done again."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Another seed draws others.")]
 
 
@@ -67,11 +71,12 @@ def run(
     manifest: ManifestFile,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder, instead of the manifest's.")] = None,
     sets: Sets = None,
+    reuse: Reuse = None,
 ) -> Job:
     """Make the dataset of a manifest; continue it where it was left."""
     from synflow.commands.run import run_manifest
 
-    return partial(run_manifest, manifest, out, sets or ())
+    return partial(run_manifest, manifest, out, sets or (), reuse)
 
 
 @app.command()
@@ -86,11 +91,11 @@ def resume(
 
 
 @app.command()
-def plan(manifest: ManifestFile, sets: Sets = None, as_json: AsJson = False) -> Job:
+def plan(manifest: ManifestFile, sets: Sets = None, reuse: Reuse = None, as_json: AsJson = False) -> Job:
     """Check a manifest and estimate what it takes and gives."""
     from synflow.commands.plan import show_plan
 
-    return partial(show_plan, manifest, sets or (), as_json=as_json)
+    return partial(show_plan, manifest, sets or (), reuse, as_json=as_json)
 
 
 @app.command()
@@ -114,11 +119,18 @@ def inspect(
     sample: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many pairs to show.")] = None,
     seed: Seed = 0,
     pair: Annotated[str | None, typer.Option(metavar="ID", help="One pair and all it came from.")] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="What another threshold would change; see replay."),
+    ] = None,
     as_json: AsJson = False,
 ) -> Job:
     """Look at pairs and their frames, and at what was dropped and why."""
     from synflow.commands.inspect import inspect_run
+    from synflow.commands.replay import replay_run
 
+    if sets:
+        return partial(replay_run, folder, sets, as_json=as_json)
     return partial(inspect_run, folder, task=task, sample=sample, seed=seed, pair=pair, as_json=as_json)
 
 

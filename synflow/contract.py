@@ -212,6 +212,11 @@ class Stage(Protocol):
             otherwise the chain walks record by record, so that decoded pictures stay few.
         uses: which of ``media``, ``vlm``, ``embed`` it asks for.
 
+    A stage of which the outcome depends on some fields of a sample only, besides the pictures of its clip, may name
+    them in ``reads: ClassVar[frozenset[str]]`` (so may a corpus stage for its rows); ``captions.text`` is a field of
+    each caption. What it found out is then believed by another run although other fields differ; what it writes must
+    have names that no other stage writes.
+
     A stage that splits clips says ``divides: ClassVar[bool] = True``: it may not stand after a stage that looked at
     many clips together, because what that one found out belongs to clips that are no more.
     """
@@ -252,6 +257,9 @@ class CorpusStage(Protocol):
     ``rows`` runs in the workers on each sample that survived the pass, ``settle`` once over all rows in the
     order of the input, ``apply`` on each sample before the next pass. A class may be both a `Stage` and a
     `CorpusStage`.
+
+    Parameters that only ``settle`` reads, and that `Replayable.decides` does not name, may be named in
+    ``settles: ClassVar[frozenset[str]]``: with others, another run can take the rows over.
 
     Attributes:
         rank: order of settling among the corpus stages of one pass, lowest first. Rows of samples that an

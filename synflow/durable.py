@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from synflow.errors import ServiceDown, UsageError
+from synflow.ids import digest_stream
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
@@ -170,6 +171,46 @@ def seal(draft: Draft, objects: Path, suffix: str) -> str:
         os.rename(draft.path, objects / name)
         sync_folder(objects)
     return name
+
+
+def adopt(source: Path, objects: Path, name: str, promised: str, attempt: Attempt) -> bool:
+    """Give an object of another run a home here as well; tell whether its bytes were the promised ones.
+
+    It is hashed, then linked: no byte is copied but where the two folders cannot share a file. Whatever becomes of the
+    other run afterwards, the object stays.
+
+    Args:
+        source: the object there; it is only read.
+        objects: the folder that it goes to.
+        name: its name there.
+        promised: sha256 of its bytes.
+        attempt: the staging folder that it passes through.
+    """
+    try:
+        with source.open("rb") as stream:
+            found, _ = digest_stream(stream)
+    except OSError:
+        return False
+    if found != promised:
+        return False
+    target = attempt.folder / f"{uuid.uuid4().hex}.adopted"
+    try:
+        os.link(source, target)
+    except OSError:
+        return _copied(source, objects, name, promised, attempt)
+    with told(objects / name):
+        os.rename(target, objects / name)
+        sync_folder(objects)
+    return True
+
+
+def _copied(source: Path, objects: Path, name: str, promised: str, attempt: Attempt) -> bool:
+    draft = attempt.draft(f"{uuid.uuid4().hex}.copied")
+    with source.open("rb") as stream:
+        while block := stream.read(Draft.BUFFER):
+            draft.write(block)
+    draft.close()
+    return draft.digest == promised and seal(draft, objects, name.removeprefix(promised)) == name
 
 
 def publish(data: bytes, target: Path, attempt: Attempt) -> bool:

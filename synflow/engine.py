@@ -6,16 +6,18 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from synflow.chain import Bound
 from synflow.dispatch import Dispatcher
 from synflow.durable import Attempt, Draft, forget, publish, publish_file
+from synflow.earlier import Determined, Earlier, identity_of
 from synflow.errors import Damage, Incomplete, UsageError
 from synflow.executors.contract import Executor, Unit
 from synflow.finish import finish
 from synflow.identity import check_identity, fingerprint, read_identity
-from synflow.ids import digest, digest_of
+from synflow.ids import canonical, digest, digest_of
 from synflow.manifest import Manifest
 from synflow.models.contract import preflight
 from synflow.plan import PACK, PassPlan, Shard, freeze, passes_of, read_records, read_shards
@@ -54,7 +56,9 @@ class Engine:
             "media": manifest.media.model_dump(mode="json"),
             "download": manifest.download.model_dump(mode="json"),
             "prompts": dict(manifest.prompts or {}),
+            "identities": manifest.models.identity(),
         }
+        self.earlier: Earlier | None = None
 
     def bind(self, resumed: bool) -> None:
         """Bind the directory to this run, or check that it is bound to it.
@@ -96,6 +100,30 @@ class Engine:
                 "folder": str(self.manifest.folder),
             }
             publish(json.dumps(value, indent=2, sort_keys=True).encode() + b"\n", self.layout.identity, attempt)
+
+    def follow(self, root: Path | None) -> None:
+        """Let workers take over what still holds of the run in ``root``, or of the one that a driver before followed.
+
+        An earlier run that is gone by now is no failure: its work is done again.
+        """
+        if root is None:
+            try:
+                root = Path(json.loads(self.layout.reuse.read_bytes())["root"])
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
+                return
+            try:
+                identity_of(RunLayout(root))
+            except (UsageError, Damage):
+                self.log({"event": "reuse-gone", "root": str(root)})
+                return
+        else:
+            with Attempt(self.layout.staging) as attempt:
+                forget(self.layout.reuse)
+                publish(canonical({"root": str(root)}) + b"\n", self.layout.reuse, attempt)
+        self.earlier = Earlier(root, Determined(self.manifest, self._fingerprint()), self.layout.plan, self.shards)
+        self.log(
+            {"event": "reuse", "root": str(root), "same": [name for name, same in self.earlier.same.items() if same]}
+        )
 
     def _place_plan(self, draft: Draft) -> None:
         """Publish the plan; one of the same records that is damaged, or names other folders, is replaced.
@@ -171,9 +199,10 @@ class Engine:
         ref = self._settled(plan, receipts)
         if ref is None:
             forget(path)
-            settle_pass(
-                self.layout, plan.name, [self.bound(name) for name in plan.corpus], receipts, self.manifest.seed
-            )
+            if self.earlier is None or not self.earlier.settle(self.layout, plan.name, basis(receipts)):
+                settle_pass(
+                    self.layout, plan.name, [self.bound(name) for name in plan.corpus], receipts, self.manifest.seed
+                )
             ref = self._settled(plan, receipts)
             if ref is None:
                 raise Damage(f"{path} cannot be read back", "check the disk, then `synflow resume` the run")
@@ -208,7 +237,7 @@ class Engine:
         for shard, receipt in zip(self.shards, previous, strict=False):
             settled = decisions.get(receipt.shard, {})
             yield {
-                **common, "shard": receipt.shard, "inputs": digest_of([receipt.model_dump(mode="json"), settled]),
+                **common, "shard": receipt.shard, "inputs": digest_of([receipt.essence(), settled]),
                 "size": receipt.counts.survivors, "settled": before.corpus, "decisions": settled,
                 "previous": {kind: ref.model_dump(mode="json") for kind, ref in receipt.objects.items()},
                 **({"plan": shard} if looks else {}),
@@ -266,6 +295,8 @@ class Engine:
     def _loaded(self, unit: Unit) -> Unit:
         """Return a unit with the records that the plan holds for it."""
         shard = unit.pop("plan", None)
+        if self.earlier is not None:
+            unit = {**unit, "reuse": self.earlier.offer(unit["pass"]["name"], unit["shard"])}
         if shard is None:
             return unit
         return {**unit, "records" if "previous" not in unit else "sources": read_records(self.layout.plan, shard)}

@@ -105,5 +105,5 @@ def check_identity(layout: RunLayout, held: Mapping[str, Any], wanted: Mapping[s
         shown = "; ".join(lines[:6]) + (f"; and {len(lines) - 6} more" if len(lines) > 6 else "")
         raise Refused(
             f"{layout.root} holds another run ({shown})",
-            "choose another --out, or go back to what that run was made with",
+            f"`--out NEW --reuse {layout.root}` makes yours from what still holds of it, or undo the change",
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from synflow.durable import forget, make_folder
+from synflow.earlier import identity_of
 from synflow.engine import Engine, ExecutorFactory
 from synflow.errors import Damage, Interrupted, UsageError
 from synflow.executors.factory import open_executor
@@ -30,16 +31,30 @@ ROUNDS = 3
 
 
 def run(
-    manifest: Manifest, out: Path, listener: Listener | None = None, open_with: ExecutorFactory = open_executor
-) -> RunState:
+    manifest: Manifest, out: Path, listener: Listener | None = None, open_with: ExecutorFactory = open_executor,
+    reuse: Path | None = None,
+) -> RunState:  # fmt: skip
     """Run ``manifest`` into ``out``, or continue an identical unfinished run there.
+
+    Args:
+        manifest: what to make of what.
+        out: the run directory.
+        listener: gets the events of the run.
+        open_with: makes the executor.
+        reuse: directory of another run, complete or not: what still holds of it is not done again. The result is the
+            same without it.
 
     Raises:
         UsageError, Incomplete, Refused, Damage, Interrupted: see `synflow.errors`.
     """
     layout = RunLayout(out.resolve())
     check_vacant(layout)
-    return _locked(layout, lambda layout, log: _drive(layout, log, manifest, open_with), listener)
+    earlier = reuse.resolve() if reuse is not None else None
+    if earlier is not None:
+        identity_of(RunLayout(earlier))
+        if earlier == layout.root:
+            raise UsageError("--reuse names the run itself", "give the folder of another run, or leave it out")
+    return _locked(layout, lambda layout, log: _drive(layout, log, manifest, open_with, reuse=earlier), listener)
 
 
 def resume(
@@ -92,6 +107,7 @@ def _drive(
     *,
     resumed: bool = False,
     failed_only: bool = False,
+    reuse: Path | None = None,
 ) -> None:
     for leftover in layout.staging.glob("*"):
         forget(leftover)
@@ -105,6 +121,7 @@ def _drive(
         # Without it the run is not complete, so tables, card and itself are written again however often this stops.
         forget(layout.dataset)
         log({"event": "damage-forgotten"})
+    engine.follow(reuse)
     for _ in range(ROUNDS):
         with contextlib.closing(engine):
             if engine.passes_done():

@@ -62,7 +62,7 @@ def settle_pass(layout: RunLayout, name: str, corpus: Sequence[Bound], receipts:
 
 def basis(receipts: Sequence[Receipt]) -> str:
     """Return the digest of the receipts that a settlement rests on."""
-    return digest_of([digest_of(receipt.model_dump(mode="json")) for receipt in receipts])
+    return digest_of([digest_of(receipt.essence()) for receipt in receipts])
 
 
 def _of_shard(layout: RunLayout, receipt: Receipt, settled: Settled) -> dict[str, Any]:

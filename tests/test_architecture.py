@@ -17,11 +17,11 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "ids", "records", "asks"}),
     frozenset({"contract", "durable", "pairs", "answers", "console"}),
     frozenset({"registry", "manifest", "prompts", "sources", "media", "models", "store"}),
-    frozenset({"plan", "chain", "card"}),
+    frozenset({"plan", "chain", "card", "trail"}),
     frozenset({"executors"}),
-    frozenset({"identity", "dispatch", "settle", "finish", "log", "estimate", "doctor"}),
+    frozenset({"identity", "earlier", "dispatch", "settle", "finish", "log", "estimate", "doctor"}),
     frozenset({"engine"}),
-    frozenset({"run", "progress", "inspect", "replay", "world", "train", "evaluate"}),
+    frozenset({"run", "progress", "forecast", "inspect", "replay", "world", "train", "evaluate"}),
     frozenset({"cli", "commands"}),
 )
 """A file imports only lower floors; files of one package may import each other."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from synflow import durable
-from synflow.durable import Attempt, append_lines, forget, make_folder, publish, seal
+from synflow.durable import Attempt, adopt, append_lines, forget, make_folder, publish, seal
 from synflow.errors import ServiceDown, UsageError
 from synflow.ids import digest
 
@@ -27,6 +27,29 @@ def test_sealed_object_is_named_by_its_digest(tmp_path: Path, attempt: Attempt) 
     name = seal(draft, tmp_path / "objects", ".txt")
     assert name == digest(b"onetwo") + ".txt"
     assert (tmp_path / "objects" / name).read_bytes() == b"onetwo"
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_an_object_of_another_run_is_adopted_if_it_is_the_promised_one(
+    tmp_path: Path, attempt: Attempt, monkeypatch: pytest.MonkeyPatch, linked: bool
+) -> None:
+    objects, theirs = tmp_path / "objects", tmp_path / "theirs.txt"
+    make_folder(objects)
+    theirs.write_bytes(b"found")
+    name = digest(b"found") + ".txt"
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    if not linked:
+        monkeypatch.setattr(durable.os, "link", refuse)
+    for _ in range(2):
+        assert adopt(theirs, objects, name, digest(b"found"), attempt)
+        assert (objects / name).samefile(theirs) == linked
+    assert not adopt(theirs, objects, name, digest(b"other"), attempt)
+    assert not adopt(tmp_path / "absent", objects, name, digest(b"found"), attempt)
+    theirs.unlink()
+    assert (objects / name).read_bytes() == b"found"
 
 
 def test_sealing_again_mends_a_damaged_object(tmp_path: Path, attempt: Attempt) -> None:

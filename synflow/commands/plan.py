@@ -13,23 +13,52 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from synflow.estimate import Estimate
+    from synflow.forecast import Forecast
 
 
-def show_plan(manifest: Path, sets: Sequence[str], *, as_json: bool) -> int:
+def show_plan(manifest: Path, sets: Sequence[str], reuse: Path | None = None, *, as_json: bool) -> int:
     """Print the plan of a manifest; return the exit code."""
     from synflow.estimate import estimate
+    from synflow.forecast import forecast
     from synflow.manifest import load_manifest
     from synflow.sources import read_inputs
 
     loaded = load_manifest(manifest, sets)
     found = estimate(loaded, read_inputs(loaded))
+    foreseen = forecast(loaded, read_inputs(loaded), reuse) if reuse is not None else None
     if as_json:
-        write_json(found.as_json())
+        write_json(found.as_json() if foreseen is None else {**found.as_json(), "reuse": foreseen.as_json()})
         return 0
     console = people()
     _show(console, found)
-    _next(console, manifest, sets)
+    if foreseen is not None:
+        _reuse(console, foreseen)
+    _next(console, manifest, sets, reuse)
     return 0
+
+
+def _reuse(console: Console, found: Forecast) -> None:
+    """Print what would be taken over."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print(
+        Text.assemble("\n", ("Taken over", "bold"), (f"  from {clean(found.root, 4096)}", "dim")), soft_wrap=True
+    )
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True, min_width=10)
+    table.add_column(ratio=1)
+    for one in found.passes:
+        what = f"{one['taken']:,} of {count_of(one['shards'], 'shard')} as they are" if one["taken"] else "done anew"
+        table.add_row(
+            one["name"], what if one["same"] or one["taken"] else f"{what}: its stages, models or settings differ"
+        )
+    table.add_row("videos", f"{found.known:,} measured already, {found.decoded:,} to decode")
+    fits = "none fits: the model or the seed is another" if found.asks_again else "used where the request is the same"
+    table.add_row("answers", f"{found.answers:,} in its journals; {fits}")
+    console.print(table)
+    note = "If the videos are unchanged (a run checks that), and duplicates and quantiles fall as they did."
+    console.print(Text(note, style="dim"))
 
 
 def _show(console: Console, found: Estimate) -> None:
@@ -73,8 +102,9 @@ def _show(console: Console, found: Estimate) -> None:
     console.print(table)
 
 
-def _next(console: Console, manifest: Path, sets: Sequence[str]) -> None:
+def _next(console: Console, manifest: Path, sets: Sequence[str], reuse: Path | None) -> None:
     from rich.text import Text
 
     options = "".join(f" --set {shell(Path(one))}" for one in sets)
+    options += f" --out DIR --reuse {shell(reuse)}" if reuse is not None else ""
     console.print(Text.assemble("\n", ("Next", "bold"), f"\n  synflow run {shell(manifest)}{options}"), soft_wrap=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synflow.commands.output import existing_folder, write_json
+from synflow.commands.output import existing_folder, shell, write_json
 from synflow.console import clean, count_of, people
 from synflow.errors import UsageError
 
@@ -31,7 +31,17 @@ def replay_run(folder: Path, sets: Sequence[str], *, as_json: bool) -> int:
         write_json(found.as_json())
     else:
         _show(people(), folder, found)
+        _next(people(), folder, sets)
     return 0
+
+
+def _next(console: Console, folder: Path, sets: Sequence[str]) -> None:
+    """Print how to have it: by a run that does only what these thresholds touch."""
+    from rich.text import Text
+
+    options = "".join(f" --set {shell(Path(one))}" for one in sets)
+    command = f"\n  synflow run MANIFEST --out DIR --reuse {shell(folder)}{options}"
+    console.print(Text.assemble("\n", ("Next", "bold"), command), soft_wrap=True)
 
 
 def _show(console: Console, folder: Path, found: Replay) -> None:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from synflow.progress import Listener, Tally
-    from synflow.store.survey import RunState
+    from synflow.store.survey import Reused, RunState
 
 
-def run_manifest(manifest: Path, out: Path | None, sets: Sequence[str]) -> int:
+def run_manifest(manifest: Path, out: Path | None, sets: Sequence[str], reuse: Path | None = None) -> int:
     """Run a manifest, or continue its unfinished run; return the exit code."""
     from synflow import run as engine
     from synflow.manifest import load_manifest
 
     loaded = load_manifest(manifest, sets)
     folder = out if out is not None else loaded.out
-    return _watched(folder, lambda listener: engine.run(loaded, folder, listener))
+    return _watched(folder, lambda listener: engine.run(loaded, folder, listener, reuse=reuse))
 
 
 def resume_run(folder: Path, *, failed_only: bool) -> int:
@@ -72,10 +72,27 @@ def show_end(console: Console, state: RunState, tally: Tally) -> None:
     spent = duration_of(tally.clock() - tally.began)
     console.print(Text.assemble("\n", (clean(state.name), "bold"), " is ", (what, style), f": {sums}, in {spent}"))
     console.print(Text(clean(str(state.root), 4096), style="dim"), soft_wrap=True)
+    show_reused(console, state)
     show_counts(console, "Made", state.pairs)
     show_drops(console, state.drops)
     show_failures(console, state)
     show_next(console, state)
+
+
+def show_reused(console: Console, state: RunState) -> None:
+    """Print what was taken over from an earlier run, where there was one."""
+    from rich.text import Text
+
+    if state.reused is not None:
+        line = Text(f"  {reused_line(state.reused)}")
+        console.print(Text.assemble("\n", ("Taken over", "bold"), (f"  from {clean(state.reused.root, 4096)}", "dim")))
+        console.print(line, soft_wrap=True)
+
+
+def reused_line(found: Reused) -> str:
+    """Return in one line what was taken over and what was done anew."""
+    taken = f"{found.shards:,} of {count_of(found.total, 'shard')} whole, {count_of(found.answers, 'answer')}"
+    return f"{taken}; anew: {count_of(found.decoded, 'video')} decoded, {count_of(found.calls, 'model call')}"
 
 
 def show_counts(console: Console, title: str, counts: Mapping[str, int]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synflow.commands.output import existing_folder, write_json
-from synflow.commands.run import show_failures, show_next
+from synflow.commands.run import reused_line, show_failures, show_next
 from synflow.console import clean, count_of, duration_of, listed, people
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def state_view(state: RunState) -> Group:
     largest = dict(sorted(state.drops.items(), key=lambda item: -item[1]))
     reasons = {clean(name.rpartition("/")[2], 60): number for name, number in largest.items()}
     facts.add_row(Text("dropped", style="dim"), f"{sum(state.drops.values()):,}", Text(listed(reasons, 4), style="dim"))
+    if state.reused is not None:
+        facts.add_row(Text("taken over", style="dim"), "", Text(reused_line(state.reused), style="dim"))
     if state.clips_per_second:
         facts.add_row(Text("rate", style="dim"), f"{state.clips_per_second:.1f}", Text("clips/s", style="dim"))
     if state.seconds_left is not None and not state.complete:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from synflow.ids import digest
+from synflow.errors import ClipFailure
+from synflow.ids import digest, digest_stream
 from synflow.records import Location
 from synflow.sources.http import fetch
+
+
+class SourceChanged(Exception):
+    """What an earlier run knew of a source is not of what stands at its URL today."""
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__(record_id)
+        self.record_id = record_id
 
 
 class Downloads(Mapping[str, Location]):
@@ -28,6 +37,11 @@ class Downloads(Mapping[str, Location]):
     ) -> None:
         self._locations, self._folder = locations, folder
         self._max_bytes, self._timeout, self._allow_private = max_bytes, timeout, allow_private
+        self._expected: dict[str, str] = {}
+
+    def expect(self, record_id: str, promised: str) -> None:
+        """Let getting this record raise `SourceChanged` where its URL no longer gives bytes of that sha256."""
+        self._expected[record_id] = promised
 
     def __getitem__(self, record_id: str) -> Location:
         location = self._locations[record_id]
@@ -35,14 +49,28 @@ class Downloads(Mapping[str, Location]):
             return location
         target = self._target(location)
         if not target.exists():
-            fetch(
-                location.url,
-                target,
-                max_bytes=self._max_bytes,
-                timeout=self._timeout,
-                allow_private=self._allow_private,
-            )
+            try:
+                fetch(
+                    location.url,
+                    target,
+                    max_bytes=self._max_bytes,
+                    timeout=self._timeout,
+                    allow_private=self._allow_private,
+                )
+            except ClipFailure:
+                if record_id in self._expected:
+                    raise SourceChanged(record_id) from None
+                raise
+            self._check(record_id, target)
         return Location(path=str(target))
+
+    def _check(self, record_id: str, target: Path) -> None:
+        promised = self._expected.get(record_id)
+        if promised is not None:
+            with target.open("rb") as stream:
+                found, _ = digest_stream(stream)
+            if found != promised:
+                raise SourceChanged(record_id)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._locations)

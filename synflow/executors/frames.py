@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import ClassVar
 
 from synflow.contract import Stills
@@ -57,6 +58,21 @@ class FrameStore:
             frames_digest=digest_of_frames(frame.digest for frame in frames),
             frames_object=self.OPEN,
             facts={"phash": picture_hash(middle)},
+        )
+
+    def adopt(self, sample: Sample, earlier: Sample, jpegs: Sequence[bytes]) -> Sample:
+        """Store the pictures that another run stored of the same clip; return the sample that refers to them."""
+        if self._tar is None or sample.clip is None:
+            raise ValueError("this pass stores no frames")
+        frames = tuple(
+            frame.model_copy(update={"offset": self._tar.add(f"{sample.clip.id}/{frame.index:03d}.jpg", jpeg)})
+            for frame, jpeg in zip(earlier.frames, jpegs, strict=True)
+        )
+        return sample.having(
+            frames=frames,
+            frames_digest=earlier.frames_digest,
+            frames_object=self.OPEN,
+            facts={"phash": earlier.facts["phash"]},
         )
 
     def read(self, sample: Sample) -> list[bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from synflow.durable import Attempt, seal
 from synflow.errors import Damage
+from synflow.executors.takeover import take_over
 from synflow.records import Pair
 from synflow.store.layout import RunLayout
 from synflow.store.lines import seal_lines
@@ -62,6 +63,8 @@ def work_pack(layout: RunLayout, unit: Mapping[str, Any]) -> dict[str, Any]:
         Damage: an object that a pair was made from has changed.
     """
     began = time.monotonic()
+    if taken := take_over(layout, unit):
+        return {"receipt": taken.model_dump(mode="json"), "seconds": 0.0, "usage": {"taken": 1}}
     read = ObjectReader(layout)
     path = f"shards/{unit['task']}/{unit['shard']}.tar"
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,18 @@ from synflow.errors import ClipFailure
 from synflow.executors.clips import ClipStore
 from synflow.executors.downloads import Downloads
 from synflow.executors.frames import FrameStore
+from synflow.executors.remembering import Remembering
+from synflow.executors.takeover import Recall, bytes_digest, reading_of, take_over
 from synflow.ids import canonical
 from synflow.media.session import MediaSession
 from synflow.media.spans import asked_clip
-from synflow.records import Caption, InputRecord, Location, Pair, Sample, Source, Step
+from synflow.records import Caption, Facts, InputRecord, Location, Pair, Sample, Source, Step
 from synflow.store.layout import RunLayout
 from synflow.store.lines import read_lines, seal_encoded, seal_lines
 from synflow.store.pack import size_of
 from synflow.store.receipts import ObjectRef, Receipt, publish_receipt
 from synflow.store.rows import clip_row, drop_row
+from synflow.trail import Trail
 
 if TYPE_CHECKING:
     from synflow.executors.worker import Worker
@@ -41,11 +44,14 @@ class SampleWork:
             ``previous`` (objects of the pass before), ``settled`` (names of its corpus stages) and ``decisions``;
             ``sources``: the records again, where a later pass may look at the videos themselves;
             ``cuts``: whether the spans of pairs are stored as mp4;
-            ``skip``: places of inputs that kill workers; ``only``: places to try, leaving nothing.
+            ``skip``: places of inputs that kill workers; ``only``: places to try, leaving nothing;
+            ``reuse``: what may be taken from an earlier run, see `synflow.executors.takeover`.
+        changed: records of which nothing that an earlier run knew may be believed.
     """
 
-    def __init__(self, worker: Worker, unit: Mapping[str, Any]) -> None:
+    def __init__(self, worker: Worker, unit: Mapping[str, Any], changed: frozenset[str] = frozenset()) -> None:
         self.worker = worker
+        self.changed = changed
         self.unit = unit
         self.layout: RunLayout = worker.layout
         self.plan = unit["pass"]
@@ -57,15 +63,21 @@ class SampleWork:
     def run(self) -> dict[str, Any]:
         """Do the work; return the receipt as JSON with seconds, calls and tokens."""
         began = time.monotonic()
-        vlm = self.worker.vlm(self.plan["name"], self.unit["shard"])
         media = self.worker.spec["media"]
+        self.reading = reading_of(media)
+        if taken := take_over(self.layout, self.unit, self.reading, self.worker.embed.model, self.worker.fixed_vlm):
+            spent = round(time.monotonic() - began, 3)
+            return {"receipt": taken.model_dump(mode="json"), "seconds": spent, "usage": {"taken": 1}}
+        vlm = self.worker.vlm(self.unit)
+        self.trail = Trail(self.reading, self.worker.embed.model)
         with Attempt(self.layout.staging) as attempt:
             self.frames = FrameStore(self.layout, attempt if self.plan["stores_frames"] else None)
             self.downloads = Downloads(self._locations(), attempt.folder, **self.worker.spec["download"])
             self.session = MediaSession(
                 self.downloads, self.worker.sandbox, stills=2 * media["frames"], short_side=media["short_side"],
-                jpeg_quality=media["jpeg_quality"], stored=self.frames.read,
+                jpeg_quality=media["jpeg_quality"], stored=self.frames.read, probed=self.trail.probed,
             )  # fmt: skip
+            self._remember()
             self.ctx = WorkContext(
                 seed=self.worker.spec["seed"], media=self.session, vlm=vlm, embed=self.worker.embed,
                 frames=media["frames"], versions=self.worker.spec["prompts"],
@@ -78,8 +90,44 @@ class SampleWork:
         return {
             "receipt": receipt.model_dump(mode="json") if receipt else None,
             "seconds": round(time.monotonic() - began, 3),
-            "usage": asdict(vlm.usage),
+            "usage": {**asdict(vlm.usage), "decoded": len(self.session.decoded)},
         }
+
+    def _remember(self) -> None:
+        """In the first pass, let what looks at pictures leave a trail, and follow that of an earlier run."""
+        first = "records" in self.unit
+        wanted = {record["record_id"] for record in self.unit["records"]} if first else set()
+        self.recall = Recall(self.unit.get("reuse") if first else None, wanted, self.reading, self._unchanged)
+        if not first:
+            return
+        for name, location in self._locations().items():
+            if location.url and name in self.recall.facts and name not in self.changed:
+                # It is fetched only if pictures are needed of it, and then it has to be what it was.
+                self.session.expect(name, self.recall.facts[name])
+                self.downloads.expect(name, self.recall.facts[name].digest)
+                self.trail.probed(name, self.recall.facts[name])
+        wide = next((i for i, bound in enumerate(self.stages) if bound.stage.whole_shard), len(self.stages))
+        self.stages = [self._remembering(bound) for bound in self.stages[:wide]] + self.stages[wide:]
+        self.corpus = [self._remembering(bound) for bound in self.corpus]
+
+    def _remembering(self, bound: Bound) -> Bound:
+        if "media" not in bound.stage.uses:
+            return bound
+        spec = self.worker.spec
+        identities = {"seed": spec["seed"], "embed": {**spec["identities"]["embed"], "id": self.worker.embed.model}}
+        stage = Remembering(
+            bound, spec["stages"][bound.name], self.session, self.trail, self.recall.steps, self.recall.rows, identities
+        )
+        return Bound(stage, bound.step)
+
+    def _unchanged(self, sample: Sample, facts: Facts) -> bool:
+        name = sample.record_id
+        if name in self.changed:
+            return False
+        try:
+            return self.session.facts(sample).digest == facts.digest
+        except ClipFailure:
+            return False
 
     def _locations(self) -> dict[str, Location]:
         return {
@@ -150,7 +198,11 @@ class SampleWork:
             try:
                 sample = with_clip(live.sample, self.session)
                 if self.plan["stores_frames"]:
-                    sample = self.frames.keep(sample, self.session.stills(sample))
+                    earlier = self.recall.frames(sample)
+                    if earlier is not None:
+                        sample = self.frames.adopt(sample, *earlier)
+                    else:
+                        sample = self.frames.keep(sample, self.session.stills(sample))
             except ClipFailure as failure:
                 self._drop(live, failure.reason, failure.detail)
                 continue
@@ -196,6 +248,8 @@ class SampleWork:
         if self.corpus:
             rows = ({"key": s.key, "rows": self.rows.get(s.key, {})} for s in samples)
             objects["rows"] = seal_lines(self.layout, attempt, "rows", rows)
+        if "records" in self.unit:
+            objects["trail"] = seal_lines(self.layout, attempt, "trail", self._trail())
         if any(sample.pairs for sample in samples):
             objects["pairs"], objects["briefs"] = self._seal_pairs(attempt, samples)
         receipt = Receipt(
@@ -208,6 +262,11 @@ class SampleWork:
             objects=objects,
         )
         return publish_receipt(self.layout, receipt, attempt)
+
+    def _trail(self) -> Iterator[dict[str, Any]]:
+        places, names = self._locations(), [record["record_id"] for record in self.unit["records"]]
+        failed = {name: bytes_digest(places[name]) for name in self.session.unprobed() if not places[name].url}
+        return self.trail.lines(names, failed)
 
     def _finished(self, sample: Sample, frames_object: str) -> Sample:
         """Give pairs what only the engine knows: steps, clip, and the object that holds the frames."""

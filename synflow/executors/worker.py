@@ -11,8 +11,10 @@ import cv2
 from synflow.asks import Embedder, Vlm
 from synflow.chain import Bound
 from synflow.durable import append_lines
+from synflow.executors.downloads import SourceChanged
 from synflow.executors.packing import work_pack
 from synflow.executors.samples import SampleWork
+from synflow.executors.takeover import journals_of
 from synflow.ids import digest_of
 from synflow.media.sandbox import Sandbox
 from synflow.models.contract import open_embedder, open_vlm
@@ -26,7 +28,8 @@ class Worker:
     """Works on units, one at a time.
 
     Args:
-        spec: ``root`` of the run, ``seed``, ``stages`` (name -> config), ``models``, ``media``, ``prompts``.
+        spec: ``root`` of the run, ``seed``, ``stages`` (name -> config), ``models``, ``media``, ``prompts``,
+            ``identities`` (which models answer, wherever they are served).
     """
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
@@ -59,11 +62,21 @@ class Worker:
                 self._sandbox.stop()
         return self._sandbox
 
-    def vlm(self, pass_name: str, shard: str) -> Journalled:
+    def vlm(self, unit: Mapping[str, Any]) -> Journalled:
         """Return the model that sees and writes, with the journal of one shard."""
         if self._vlm is None:
             self._vlm = open_vlm(self._model("vlm"))
-        return Journalled(self._vlm, self.layout.journal(pass_name, shard), append_lines)
+        path = self.layout.journal(unit["pass"]["name"], unit["shard"])
+        return Journalled(self._vlm, path, append_lines, earlier=journals_of(unit.get("reuse")))
+
+    @property
+    def fixed_vlm(self) -> str:
+        """Id of the model that sees and writes where it comes with synflow: then no manifest tells its version."""
+        if self.spec["models"]["vlm"]["use"] != "signals":
+            return ""
+        if self._vlm is None:
+            self._vlm = open_vlm(self._model("vlm"))
+        return self._vlm.model
 
     @property
     def embed(self) -> Embedder:
@@ -86,7 +99,13 @@ class Worker:
         """
         if unit["kind"] == "pack":
             return work_pack(self.layout, unit)
-        return SampleWork(self, unit).run()
+        changed: set[str] = set()
+        while True:
+            try:
+                return SampleWork(self, unit, frozenset(changed)).run()
+            except SourceChanged as found:
+                # What an earlier run knew of it went into this attempt; the next one does without.
+                changed.add(found.record_id)
 
     def stop(self) -> None:
         """Let a unit under way in another thread end without a receipt as soon as it asks for pictures."""

@@ -55,12 +55,17 @@ class MediaSession:
     What was read of a record is kept until it is released, and so is its failure: a source that cannot be used
     is not tried again by the next stage.
 
+    Attributes:
+        looks: how often pictures were asked for.
+        decoded: records of which pictures were decoded from their source.
+
     Args:
         locations: record id -> where its source lies.
         sandbox: decodes; it is not closed by the session.
         stills: pictures that stand for a clip (twice ``media.frames``).
         short_side: of the stills, in pixels; smaller sources are not enlarged.
         jpeg_quality: 1 to 100.
+        probed: is told what the probe of each record said.
         stored: returns the JPEGs of ``sample.frames`` that an earlier pass stored; it is asked for samples
             whose ``frames_object`` is set.
     """
@@ -74,10 +79,14 @@ class MediaSession:
         short_side: int = 360,
         jpeg_quality: int = 90,
         stored: Callable[[Sample], Sequence[bytes]] | None = None,
+        probed: Callable[[str, Facts], None] | None = None,
     ) -> None:
+        self._probed = probed
         self._locations, self._sandbox, self._stored = locations, sandbox, stored
         self._count, self._short_side, self._quality = stills, short_side, jpeg_quality
         self._failures: dict[tuple[str, ...], ClipFailure] = {}
+        self.looks = 0
+        self.decoded: set[str] = set()
         self._facts: dict[str, Facts] = {}
         self._scans: Shelf[Scan] = Shelf(SCAN_BYTES, lambda scan: scan.luma.nbytes + scan.color.nbytes)
         self._stills: Shelf[Stills] = Shelf(STILL_BYTES, lambda stills: stills.rgb.nbytes)
@@ -87,19 +96,24 @@ class MediaSession:
         record = sample.record_id
         if record not in self._facts:
             self._facts[record] = self._guarded((record,), lambda: self._sandbox.facts(self._location(record)))
+        if self._probed is not None:
+            self._probed(record, self._facts[record])
         return self._facts[record]
 
     def scan(self, sample: Sample) -> Scan:
         """Return the scan of the whole source; the first call decodes it."""
         record = sample.record_id
+        self.looks += 1
         held = self._scans.take(record)
         if held is not None:
             return held
+        self.decoded.add(record)
         scan = self._guarded((record,), lambda: self._sandbox.scan(self._location(record), self._short_side))
         return self._scans.put(record, scan)
 
     def stills(self, sample: Sample) -> Stills:
         """Return the pictures that stand for the clip of ``sample``, or for its asked span where it has none."""
+        self.looks += 1
         if sample.frames_object and self._stored is not None:
             key: tuple[str, ...] = (sample.record_id, sample.frames_object, sample.frames_digest)
             held = self._stills.take(key)
@@ -109,6 +123,7 @@ class MediaSession:
         held = self._stills.take(key)
         if held is not None:
             return held
+        self.decoded.add(sample.record_id)
         times, rgb = self._guarded(
             key,
             lambda: self._sandbox.stills(self._location(sample.record_id), start, end, self._count, self._short_side),
@@ -119,7 +134,16 @@ class MediaSession:
         """Return ``[start, end)`` seconds of the source as H.264 in mp4, at the size of the stills."""
         location = self._location(sample.record_id)
         key = (sample.record_id, "clip", repr(start), repr(end))
+        self.decoded.add(sample.record_id)
         return self._guarded(key, lambda: self._sandbox.clip(location, start, end, self._short_side))
+
+    def expect(self, record_id: str, facts: Facts) -> None:
+        """Take ``facts`` for what probing the source would tell, until the record is released."""
+        self._facts[record_id] = facts
+
+    def unprobed(self) -> list[str]:
+        """Return the records of which the source cannot be used at all."""
+        return [key[0] for key in self._failures if len(key) == 1]
 
     def release(self, record_id: str) -> None:
         """Forget what was read of a record; its failure stays known."""

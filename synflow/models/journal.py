@@ -28,10 +28,11 @@ PASSING = frozenset({"rate-limit", "server-error", "reset", "timeout", "bad-repl
 
 @dataclass
 class Usage:
-    """What a journal saw. ``calls`` went to the model, ``hits`` were known; tokens are those of new answers."""
+    """What a journal saw. ``calls`` went to the model, ``hits`` were known, of these ``reused`` from an earlier run."""
 
     calls: int = 0
     hits: int = 0
+    reused: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     answer_tokens: int = 0
@@ -48,10 +49,20 @@ class Journalled:
         path: the journal of one shard; made with the first answer, its folder must exist.
         append: the durable append.
         passing: reasons of refusals that are asked again.
+        earlier: journals of an earlier run; an answer that is needed is copied from them before it is used.
     """
 
-    def __init__(self, backend: Vlm, path: Path, append: Append, passing: frozenset[str] = PASSING) -> None:
+    def __init__(
+        self,
+        backend: Vlm,
+        path: Path,
+        append: Append,
+        passing: frozenset[str] = PASSING,
+        earlier: Sequence[Path] = (),
+    ) -> None:
         self.backend = backend
+        self._earlier = earlier
+        self._held: dict[str, bytes] | None = None
         self.path = path
         self.usage = Usage()
         self._append = append
@@ -71,6 +82,7 @@ class Journalled:
         """
         known = self._read()
         digests = [ask.digest(self.model) for ask in asks]
+        known = self._with_earlier(known, digests)
         new: dict[str, Ask] = {}
         for digest, ask in zip(digests, asks, strict=True):
             if digest not in known:
@@ -92,8 +104,9 @@ class Journalled:
     def _keep(self, fresh: Mapping[str, Answer | Refusal]) -> None:
         """Write new answers down, then count and remember them."""
         lasting = {d: a for d, a in fresh.items() if isinstance(a, Answer) or a.reason not in self._passing}
-        if lasting:
-            self._append(self.path, [_line(d, a) for d, a in lasting.items()])
+        passed = [canonical({"passed": d}) for d in fresh if d not in lasting]
+        if fresh:
+            self._append(self.path, [*(_line(d, a) for d, a in lasting.items()), *passed])
             # Read again: where another worker answered first, its answer is the one that counts.
             self._known = None
         for answer in fresh.values():
@@ -102,16 +115,57 @@ class Journalled:
                 self.usage.cached_tokens += answer.cached_tokens
                 self.usage.answer_tokens += answer.answer_tokens
 
+    def _with_earlier(self, known: dict[str, Answer | Refusal], digests: Sequence[str]) -> dict[str, Answer | Refusal]:
+        """Copy what an earlier run was answered on requests that are not known here; return what is known then."""
+        wanted = dict.fromkeys(digest for digest in digests if digest not in known)
+        if not wanted or not self._earlier:
+            return known
+        if self._held is None:
+            self._held = {}
+            for path in self._earlier:
+                for line in lines_of(path):
+                    if (entry := _entry(line)) is not None:
+                        self._held.setdefault(entry[0], line)
+        lines = [self._held[digest] for digest in wanted if digest in self._held]
+        if lines:
+            self._append(self.path, lines)
+            self._known = None
+            self.usage.reused += len(lines)
+        return self._read()
+
     def _read(self) -> dict[str, Answer | Refusal]:
         """Return what the file holds; the first line for a request counts."""
         if self._known is None:
             self._known = {}
-            lines = self.path.read_bytes().split(b"\n") if self.path.is_file() else []
-            for line in lines:
+            for line in lines_of(self.path):
                 entry = _entry(line)
                 if entry is not None:
                     self._known.setdefault(entry[0], entry[1])
         return self._known
+
+
+def lines_of(path: Path) -> list[bytes]:
+    """Return the lines of a journal; none where there is no file."""
+    return path.read_bytes().split(b"\n") if path.is_file() else []
+
+
+def is_settled(path: Path, model: str = "") -> bool:
+    """Tell whether a journal has no request that was refused for a passing reason and never answered.
+
+    Args:
+        path: the journal; one that is not there has none.
+        model: if given, all answers have to be its own.
+    """
+    passed: set[str] = set()
+    answered: set[str] = set()
+    for line in lines_of(path):
+        if (entry := _entry(line)) is not None:
+            if model and isinstance(entry[1], Answer) and entry[1].model != model:
+                return False
+            answered.add(entry[0])
+        elif line.startswith(b'{"passed":'):
+            passed.add(line.decode(errors="replace")[11:-2])
+    return passed <= answered
 
 
 def _line(digest: str, answer: Answer | Refusal) -> bytes:

@@ -20,6 +20,11 @@ class RunLayout:
         return self.root / "run.json"
 
     @property
+    def reuse(self) -> Path:
+        """``reuse.json``: the earlier run whose work may be taken over; nothing depends on it."""
+        return self.root / "reuse.json"
+
+    @property
     def plan(self) -> Path:
         """``plan.jsonl``: the input records by shard."""
         return self.root / "plan.jsonl"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -56,8 +57,8 @@ class Receipt(Record):
     Attributes:
         inputs: digest of what the shard was made from, so that a receipt of other inputs is not believed.
         drops: ``stage/reason`` -> number; pairs: task -> number.
-        objects: kind (``samples``, ``drops``, ``clips``, ``rows``, ``frames``, ``pairs``, ``briefs``; ``tar``,
-            ``index``) -> object.
+        objects: kind (``samples``, ``drops``, ``clips``, ``rows``, ``frames``, ``trail``, ``pairs``, ``briefs``;
+            ``tar``, ``index``) -> object.
     """
 
     pass_name: str
@@ -71,6 +72,10 @@ class Receipt(Record):
     def encode(self) -> bytes:
         """Return the one spelling of this receipt."""
         return canonical(self.model_dump(mode="json")) + b"\n"
+
+    def essence(self) -> dict[str, Any]:
+        """Return what the next pass depends on, as JSON: all but the trail, which only says how it was found out."""
+        return self.model_dump(mode="json", exclude={"objects": {"trail"}})
 
 
 def read_receipt(path: Path) -> Receipt | None:

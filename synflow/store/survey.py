@@ -38,6 +38,25 @@ class PassState:
 
 
 @dataclass(frozen=True)
+class Reused:
+    """What a run took over from an earlier one, and what it looked at itself.
+
+    Attributes:
+        root: of the earlier run.
+        shards: shards of all passes that were taken over whole, of ``total`` that were done.
+        decoded: videos of which pictures were decoded.
+        answers: answers of models that were taken over; ``calls``: those that were asked for.
+    """
+
+    root: str
+    shards: int = 0
+    total: int = 0
+    decoded: int = 0
+    answers: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True)
 class RunState:
     """How far a run is.
 
@@ -55,6 +74,7 @@ class RunState:
     drops: dict[str, int]
     clips_per_second: float | None = None
     seconds_left: float | None = None
+    reused: Reused | None = None
 
 
 def survey(root: Path) -> RunState:
@@ -101,7 +121,8 @@ def survey(root: Path) -> RunState:
         )
     complete = layout.dataset.exists()
     rate, left = (None, None) if complete else _rate(events, passes)
-    return RunState(root, identity["name"], complete, tuple(passes), pairs, dict(sorted(drops.items())), rate, left)
+    told = dict(sorted(drops.items()))
+    return RunState(root, identity["name"], complete, tuple(passes), pairs, told, rate, left, _reused(events))
 
 
 def _receipts_by_pass(layout: RunLayout) -> dict[str, list[Any]]:
@@ -121,6 +142,16 @@ def _failures(events: list[dict[str, Any]]) -> dict[tuple[str, str], Failure]:
         elif event["event"] == "shard-done":
             found.pop(name, None)
     return found
+
+
+def _reused(events: list[dict[str, Any]]) -> Reused | None:
+    roots = [event["root"] for event in events if event["event"] == "reuse"]
+    if not roots:
+        return None
+    done = [event.get("usage", {}) for event in events if event["event"] == "shard-done"]
+    names = {"shards": "taken", "decoded": "decoded", "answers": "reused", "calls": "calls"}
+    sums = {name: sum(usage.get(told, 0) for usage in done) for name, told in names.items()}
+    return Reused(str(roots[-1]), total=len(done), **sums)
 
 
 def _pack_total(events: list[dict[str, Any]]) -> int:

@@ -2,7 +2,9 @@
 
 Run as a program: ``python crash_points.py WORKLOAD SOURCE FOLDER EVERY [OFFSET]``. One process imports what is needed
 and forks a child per trial, so that a trial costs the work and not the imports. WORKLOAD is ``synflow`` (SOURCE is a
-manifest) or ``naive`` (SOURCE is unused). Prints a JSON line a trial, and one with the number of operations.
+manifest), ``reuse`` (a manifest and an earlier run, with a colon between them; every other trial goes on without the
+earlier run being named again) or ``naive`` (SOURCE is unused). Prints a JSON line a trial, and one with the number of
+operations.
 """
 
 from __future__ import annotations
@@ -85,10 +87,30 @@ class SynflowWorkload:
     def run(self, folder: Path) -> None:
         self.run_into(self.manifest, folder)
 
+    def resume(self, folder: Path) -> None:
+        self.run(folder)
+
     def result(self, folder: Path) -> tuple[str, list[str]]:
         report = self.verify(folder)
         faults = [f"{one.path} {one.what}" for one in (*report.damage, *report.accounts, *report.litter)]
         return (folder / "dataset.json").read_text(), faults
+
+
+class ReuseWorkload(SynflowWorkload):
+    """The same, taking over what holds of an earlier run."""
+
+    def __init__(self, source: str) -> None:
+        manifest, _, old = source.partition(":")
+        super().__init__(manifest)
+        self.old = Path(old)
+        self.times = 0
+
+    def run(self, folder: Path) -> None:
+        self.run_into(self.manifest, folder, reuse=self.old)
+
+    def resume(self, folder: Path) -> None:
+        self.times += 1
+        self.run_into(self.manifest, folder, reuse=self.old if self.times % 2 else None)
 
 
 class NaiveWorkload:
@@ -102,6 +124,9 @@ class NaiveWorkload:
 
     def run(self, folder: Path) -> None:
         self.naive.run(folder)
+
+    def resume(self, folder: Path) -> None:
+        self.run(folder)
 
     def result(self, folder: Path) -> tuple[str, list[str]]:
         return self.naive.result(folder), []
@@ -125,14 +150,14 @@ def trial(workload: Any, folder: Path, due: int | None) -> tuple[int, list[str]]
 def main() -> None:
     kind, source, root, every = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
     offset = int(sys.argv[5]) if len(sys.argv) > 5 else 0
-    workload = {"synflow": SynflowWorkload, "naive": NaiveWorkload}[kind](source)
+    workload = {"synflow": SynflowWorkload, "reuse": ReuseWorkload, "naive": NaiveWorkload}[kind](source)
     ended, names = trial(workload, root / "reference", None)
     wanted, faults = workload.result(root / "reference")
     print(json.dumps({"operations": len(names), "ended": ended, "faults": faults}), flush=True)
     for due in range(1 + offset, len(names) + 1, every):
         folder = root / f"run-{due}"
         killed, _ = trial(workload, folder, due)
-        resumed = in_child(lambda: workload.run(folder))  # noqa: B023
+        resumed = in_child(lambda: workload.resume(folder))  # noqa: B023
         try:
             found, faults = workload.result(folder)
         except (OSError, ValueError) as error:

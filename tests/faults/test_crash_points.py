@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from fault_runs import write_manifest
 
+from synflow.manifest import load_manifest
+from synflow.run import run
+
 pytestmark = pytest.mark.xdist_group("crash")
 
 PROGRAM = Path(__file__).with_name("crash_points.py")
@@ -52,6 +55,37 @@ def test_killed_at_every_operation(tmp_path: Path, small_world: Path) -> None:
     operations, trials = crash("synflow", small_manifest(tmp_path, small_world), tmp_path, every=1)
     assert len(trials) == operations
     check(trials)
+
+
+def earlier_run(tmp_path: Path, world: Path) -> tuple[Path, Path]:
+    """Make a run, and a manifest that differs in a threshold and in what is made of the clips."""
+    manifest = small_manifest(tmp_path, world)
+    assert run(load_manifest(manifest), tmp_path / "old").complete
+    sets = ["dynamics.min_residual=0.05", "expand.t2v_per_clip=2"]
+    assert run(load_manifest(manifest, sets), tmp_path / "plain").complete
+    changed = manifest.read_text().replace("- dynamics\n", "- dynamics: {min_residual: 0.05}\n")
+    manifest.write_text(changed.replace("- expand\n", "- expand: {t2v_per_clip: 2}\n"))
+    return manifest, tmp_path / "old"
+
+
+def check_reuse(tmp_path: Path, world: Path, every: int) -> None:
+    manifest, old = earlier_run(tmp_path, world)
+    before = {path: path.read_bytes() for path in old.rglob("*") if path.is_file()}
+    operations, trials = crash("reuse", Path(f"{manifest}:{old}"), tmp_path, every=every)
+    assert len(trials) >= operations // every
+    check(trials)
+    assert (tmp_path / "reference/dataset.json").read_bytes() == (tmp_path / "plain/dataset.json").read_bytes()
+    assert {path: path.read_bytes() for path in old.rglob("*") if path.is_file()} == before
+
+
+def test_killed_while_it_takes_over_an_earlier_run(tmp_path: Path, small_world: Path) -> None:
+    check_reuse(tmp_path, small_world, every=40)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_killed_at_every_second_operation_of_a_take_over(tmp_path: Path, small_world: Path) -> None:
+    check_reuse(tmp_path, small_world, every=2)
 
 
 def test_a_naive_writer_fails_the_same_harness(tmp_path: Path) -> None:

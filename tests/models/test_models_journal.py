@@ -48,7 +48,7 @@ def test_second_run_asks_nothing_and_gets_the_same(tmp_path: Path) -> None:
     given = first.answer([ask("a"), ask("b"), ask("a")])
     assert first.backend.seen == ["a", "b"]  # type: ignore[attr-defined]
     assert dataclasses.asdict(first.usage) == {
-        "calls": 2, "hits": 1, "prompt_tokens": 20, "cached_tokens": 8, "answer_tokens": 6,
+        "calls": 2, "hits": 1, "reused": 0, "prompt_tokens": 20, "cached_tokens": 8, "answer_tokens": 6,
     }  # fmt: skip
     again = Journalled(Parrot(), path, append_lines)
     assert again.answer([ask("a"), ask("b"), ask("a")]) == given
