@@ -13,7 +13,7 @@ from synflow.contract import Context, CorpusStage, Decision, Drop, Keep, Outcome
 from synflow.datafile import DataFile
 from synflow.hashlist import caption_hash, has_words, read_list
 from synflow.media.signature import pack, signature
-from synflow.records import Sample
+from synflow.records import Measure, Sample
 
 
 class DedupConfig(StageConfig):
