@@ -53,17 +53,17 @@ class Copies:
 
     Args:
         rows: of all clips, as `stages.dedup` makes them.
-        lists: of what is forbidden.
+        lists: of what is forbidden, by the names of their files.
         same_span: share of their common length that two spans of one file must share to be copies.
         most: entries of a bucket that one is compared with.
         embedding: cosine from which the embedder's vectors show the same; None to leave them alone.
     """
 
     def __init__(
-        self, rows: Sequence[Row], lists: Sequence[HashList], same_span: float, most: int, embedding: float | None
+        self, rows: Sequence[Row], lists: Mapping[str, HashList], same_span: float, most: int, embedding: float | None
     ) -> None:
         self._rows, self._same_span, self._most, self._embedding = rows, same_span, most, embedding
-        self._banned = [(one.name, video) for one in lists for video in one.videos]
+        self._banned = [(name, video) for name, one in lists.items() for video in one.videos]
         self._ready: OrderedDict[int, Seen] = OrderedDict()
         self.compared = 0
         self._read(lists)
@@ -81,9 +81,12 @@ class Copies:
                 captions=self._captions.get(place, {}),
             )
 
-    def _read(self, lists: Sequence[HashList]) -> None:
+    def _read(self, lists: Mapping[str, HashList]) -> None:
         """Read all rows once; keep hashes of their pictures and what decides between copies."""
-        known = {mark: f"{one.name}: {name}" for one in reversed(lists) for mark, name in one.captions.items()}
+        known: dict[str, str] = {}
+        for file, one in lists.items():
+            for mark, name in one.captions.items():
+                known.setdefault(mark, f"{file}: {name}")
         count = len(self._rows)
         clips: list[bytes] = []
         self._source, self._middle = np.zeros(count, np.uint64), np.zeros(count, np.uint64)

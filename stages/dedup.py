@@ -91,7 +91,7 @@ class Dedup:
 
     def settle(self, rows: Sequence[Row], seed: int) -> Sequence[Decision]:
         """Return a drop for each row that is a copy of a better one, or of what is forbidden."""
-        lists = [read_list(file.read(), file.path) for file in self.config.forbidden]
+        lists = {file.name: read_list(file.read(), file.path) for file in self.config.forbidden}
         copies = Copies(rows, lists, self.config.same_span, self.config.most_candidates, self.config.embedding)
         return [self._decision(verdict) for verdict in copies.verdicts()]
 
