@@ -20,7 +20,7 @@ from synflow.ids import rng_of
 TABLES = 16
 """Orders of bits."""
 
-NEAR, NEAREST = 16, 10
+NEAR, NEAREST = 16, 8
 """Bits of 63 by which the hashes of two pictures of copies may differ: among few pictures, and among very many, where
 chance would make too many candidates."""
 
@@ -74,7 +74,7 @@ def candidates(
     beside = np.concatenate([_following(one, entries.owner) for one in (entries.plain, *entries.changed)])
     doublings = math.log2(max(2, len(words)))
     width = width or int(np.clip(doublings - 1, 8, 24))
-    near = near or int(np.clip(round(20 - 0.4 * doublings), NEAREST, NEAR))
+    near = near or int(np.clip(round(22 - 0.6 * doublings), NEAREST, NEAR))
     for table in range(tables):
         bits = rng_of("dedup", table).sample(range(63), 63)
         for codes in _meetings(_permuted(words, bits), _permuted(beside, bits), entries.owner, width, most, near):

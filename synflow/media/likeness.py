@@ -21,6 +21,9 @@ from synflow.media.signature import DETAIL, STILL_CHANGE, Signature, Unit, energ
 GLIMPSE = 0.55
 """Correlation that some picture of one clip must have with one of the other for a closer look."""
 
+FAINT = 0.45
+"""Mean correlation with the nearest picture of the other clip, over those of the one that is contained in it."""
+
 FIT = 0.7
 """Mean correlation of the three pictures that fit best, in the best view, for the whole course to be compared."""
 
@@ -96,13 +99,13 @@ class Seen:
 
 @cache
 def _views() -> npt.NDArray[np.float32]:
-    """Return what maps a flat thumbnail to parts of itself, float32 ``[views, 144, 144]``; the first is the whole."""
+    """Return what maps a flat thumbnail to parts of itself, float32 ``[144, views * 144]``; the first is the whole."""
     shares = [(1.0, 1.0, 0.5, 0.5)]
     shares += [(s, s, 0.5, 0.5) for s in (0.95, 0.9, 0.85, 0.8)]
     shares += [(0.9, 0.9, x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)]
     shares += [(s, 1.0, 0.5, 0.5) for s in (0.9, 0.82, 0.75)] + [(1.0, s, 0.5, 0.5) for s in (0.9, 0.82, 0.75)]
     shares += [(1.0, 0.9, 0.5, 0.0), (1.0, 0.9, 0.5, 1.0), (0.9, 1.0, 0.0, 0.5), (0.9, 1.0, 1.0, 0.5)]
-    return np.stack([view(*share) for share in shares])
+    return np.concatenate([view(*share) for share in shares], axis=1)
 
 
 def compare(one: Seen, other: Seen) -> Likeness:
@@ -111,7 +114,7 @@ def compare(one: Seen, other: Seen) -> Likeness:
     for turned in (False, True):
         there = other.turned if turned else other.plain
         near = one.plain @ there.T
-        if float(near.max()) < GLIMPSE:
+        if float(near.max()) < GLIMPSE or max(_usual(near), _usual(near.T)) < FAINT:
             continue
         for a, b in _aligned(one.plain, there, near):
             best = max(best, _match(a, b), _match(b, a), key=_rank)
@@ -134,25 +137,30 @@ def parts(video: Seen, clip: Seen) -> Iterator[Seen]:
                     yield Seen(video.plain[inside], video.turned[inside], change)
 
 
+def _usual(near: npt.NDArray[np.float32]) -> float:
+    return float(near.max(axis=1).mean())
+
+
 def _rank(likeness: Likeness) -> tuple[bool, float]:
     return likeness.copy, likeness.alike + likeness.change
 
 
 def _aligned(one: Unit, other: Unit, near: npt.NDArray[np.float32]) -> list[tuple[Unit, Unit]]:
     """Return the two as they are, and with the part of one that fits the other best; nothing where none does."""
-    rows = np.unique(np.concatenate([near.max(axis=1).argsort()[-3:], [0, len(one) // 2, len(one) - 1]]))
+    rows = np.unique(np.concatenate([near.max(axis=1).argsort()[-2:], [0, len(one) // 2, len(one) - 1]]))
     columns = near[rows].argmax(axis=1)
     views = _views()
+    pixels = one.shape[1]
     pairs: list[tuple[float, Unit, Unit]] = []
     for whole, (here, there) in enumerate(((one[rows], other[columns]), (other[columns], one[rows]))):
-        parts = normal(np.einsum("kp,vpq->vkq", there, views, optimize=True))
+        parts = normal((there @ views).reshape(len(there), -1, pixels))
         # The pictures that fit best say which part it is; others may have been matched wrongly.
-        fit = np.sort(np.einsum("vkq,kq->vk", parts, here), axis=1)[:, -3:].mean(axis=1)
+        fit = np.sort((parts @ here[:, :, None])[:, :, 0], axis=0)[-3:].mean(axis=0)
         best = int(fit.argmax())
         if not whole:
             pairs.append((float(fit[0]), one, other))
         if best and fit[best] > fit[0] + 0.005:
-            part = views[best]
+            part = views[:, best * pixels : (best + 1) * pixels]
             cut = (normal(one @ part), other) if whole else (one, normal(other @ part))
             pairs.append((float(fit[best]), *cut))
     pairs.sort(key=lambda pair: -pair[0])
@@ -166,22 +174,28 @@ def _match(short: Unit, long: Unit) -> Likeness:
     for k, share in enumerate((0.25, 0.5, 0.75), start=1):
         fine[k::4] = (1 - share) * long[:-1] + share * long[1:]
     likeness = short @ fine.T
-    if float(likeness.max(axis=1).mean()) < LOOSE:
+    # Without regard to order they are at least as alike: that is quickly said.
+    if float(likeness.max(axis=1).mean()) < LOOSE or _clear(short, fine[likeness.argmax(axis=1)]) < ALIKE - 0.02:
         return NOTHING
     path = in_order(likeness)
     raw = float(likeness[np.arange(len(short)), path].mean())
-    if raw < LOOSE:
-        return NOTHING
     found = fine[path]
-    cost = ((short - found) ** 2).mean(axis=0)
-    clear = cost <= np.quantile(cost, 1 - MARKED)
-    alike = float((normal(short[:, clear]) * normal(found[:, clear])).sum(axis=1).mean())
+    alike = _clear(short, found)
+    if raw < LOOSE or alike < ALIKE:
+        return Likeness(alike, 0.0, copy=False)
     here, there = energy(short), energy(found)
     if here < STILL_CHANGE or len(short) < 3:
         return Likeness(alike, 0.0, there < STILL_FAR and raw >= STILL_ALIKE)
     common = float(((short - short.mean(axis=0)) * (found - found.mean(axis=0))).sum(axis=1).mean())
     change = common / float(np.sqrt(here * max(there, here / 8)))
-    return Likeness(alike, change, alike >= ALIKE and change >= SAME_CHANGE)
+    return Likeness(alike, change, change >= SAME_CHANGE)
+
+
+def _clear(one: Unit, other: Unit) -> float:
+    """Return the mean correlation of matched pictures, but for the part of them in which they differ most."""
+    cost = ((one - other) ** 2).mean(axis=0)
+    clear = cost.argpartition(int(len(cost) * (1 - MARKED)))[: int(len(cost) * (1 - MARKED))]
+    return float((normal(one[:, clear]) * normal(other[:, clear])).sum(axis=1).mean())
 
 
 def _same_detail(one: Seen, other: Seen, turned: bool) -> bool:
