@@ -52,6 +52,7 @@ def dataset_card(manifest: Manifest, value: Mapping[str, Any], reasons: Mapping[
         known = {**reasons, **getattr(classes.get(stage), "reasons", {})}
         meaning = known.get(reason, "")
         lines.append(f"| {stage} | {reason} | {number:,} | {meaning} |")
+    lines += _held_against(value.get("held_against"))
     lines += [
         "",
         "## Made with",
@@ -73,3 +74,23 @@ def dataset_card(manifest: Manifest, value: Mapping[str, Any], reasons: Mapping[
         "",
     ]
     return "\n".join(lines)
+
+
+def _held_against(found: Mapping[str, Any] | None) -> list[str]:
+    """Return the chapter on the lists of what must not be in the dataset; nothing where there were none."""
+    if not found:
+        return []
+    lines = [
+        "",
+        "## Held against",
+        "",
+        "No kept clip is a copy of a video of these lists, and no caption that came with it is one of theirs.",
+        "",
+        "| list | entries | clips dropped, a copy | clips dropped, no other caption | sha256 |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for name, one in found["lists"].items():
+        lines.append(
+            f"| {name} | {one['entries']:,} | {one['videos']:,} | {one['captions']:,} | `{one['sha256'][:16]}` |"
+        )
+    return [*lines, "", f"Of clips that stay, {found['captions_removed']:,} captions were removed."]

@@ -178,6 +178,26 @@ def world(
 
 
 @app.command()
+def fingerprint(
+    lists: Annotated[
+        list[Path] | None, typer.Argument(metavar="[LIST]...", help="Videos: whatever a manifest takes as `clips`.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The list to write (.jsonl).")] = Path(
+        "hashes.jsonl"
+    ),
+    captions: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Captions alone: one a line, or JSON lines; may be repeated."),
+    ] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="What reports call the list.")] = "",
+) -> Job:
+    """Hash videos and captions into a list that `dedup` can forbid."""
+    from synflow.commands.fingerprint import make_list
+
+    return partial(make_list, lists or (), captions or (), out, name)
+
+
+@app.command()
 def doctor(
     manifest: Annotated[
         Path | None, typer.Argument(metavar="[MANIFEST]", help="Also try the models it names.", show_default=False)

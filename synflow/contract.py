@@ -237,7 +237,7 @@ Row = dict[str, Any]
 """What a corpus stage keeps of one sample: JSON, small."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a corpus stage decided of one sample.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synflow.chain import Bound
+from synflow.datafile import portable
 from synflow.dispatch import Dispatcher
 from synflow.durable import Attempt, Draft, forget, publish, publish_file
 from synflow.earlier import Determined, Earlier, identity_of
@@ -145,7 +146,7 @@ class Engine:
     def bound(self, name: str) -> Bound:
         """Return a stage as the driver uses it, to settle."""
         stage = build(name, self.configs[name])
-        return Bound(stage, Step(stage=name, version=stage.version, config=digest_of(self.configs[name])))
+        return Bound(stage, Step(stage=name, version=stage.version, config=digest_of(portable(self.configs[name]))))
 
     def complete(self) -> bool:
         """Tell whether every receipt that the run needs is sound."""

@@ -10,6 +10,7 @@ from synflow.chain import ENGINE_REASONS, MEDIA_REASONS
 from synflow.durable import Attempt, Draft, forget, make_folder, publish_file, seal
 from synflow.ids import digest
 from synflow.manifest import Manifest
+from synflow.store.guard import Guard
 from synflow.store.index import (
     CLIPS,
     PAIRS,
@@ -38,17 +39,22 @@ def finish(
 
     Every step may be repeated: the same receipts give the same bytes.
     """
-    kept = _Seen()
+    kept, guard = _Seen(), Guard([entry.config for entry in manifest.stages])
     with Attempt(layout.staging) as attempt:
         tables = {
             "pairs.parquet": write_table(layout, attempt, "pairs", PAIRS, pair_rows(layout, packed)),
-            "rejects.parquet": write_table(layout, attempt, "rejects", REJECTS, reject_rows(layout, passes)),
-            "clips.parquet": write_table(layout, attempt, "clips", CLIPS, kept.watch(clip_rows(layout, passes))),
+            "rejects.parquet": write_table(
+                layout, attempt, "rejects", REJECTS, guard.watch(reject_rows(layout, passes))
+            ),
+            "clips.parquet": write_table(
+                layout, attempt, "clips", CLIPS, kept.watch(guard.watch(clip_rows(layout, passes)))
+            ),
         }
         _place_shards(layout, packed)
         value = dataset_value(manifest.name, fingerprint, passes, packed, tables)
         value["records"] = {**value["records"], "kept": len(kept.records)}
         value["records"]["dropped"] = value["records"]["inputs"] - len(kept.records)
+        value.update(guard.told())
         card = dataset_card(manifest, value, {**MEDIA_REASONS, **ENGINE_REASONS})
         value["card"] = _place_text(layout, attempt.draft("card.md"), card, "README.md")
         _sweep(layout, passes, packed)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 from synflow.chain import Bound
 from synflow.contract import Decision, Row
@@ -11,7 +12,7 @@ from synflow.durable import Attempt, publish
 from synflow.ids import canonical, digest_of, unit_of
 from synflow.records import TASKS
 from synflow.store.layout import RunLayout
-from synflow.store.lines import read_lines, seal_lines
+from synflow.store.lines import StoredLines, read_lines, seal_lines
 from synflow.store.pack import chunked
 from synflow.store.receipts import ObjectRef, Receipt
 
@@ -19,12 +20,31 @@ Settled = dict[str, list[tuple[str, Decision]]]
 """Sample key -> what each corpus stage decided of it, in the order of settling."""
 
 
+class _Chosen(Sequence[Row]):
+    """The rows of one stage, for the samples that are left; each is taken from ``rows`` when it is asked for."""
+
+    def __init__(self, rows: Sequence[tuple[str, Mapping[str, Row]]], places: Sequence[int], name: str) -> None:
+        self._rows, self._places, self._name = rows, places, name
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
+        if isinstance(place, slice):
+            return _Chosen(self._rows, self._places[place], self._name)
+        return self._rows[self._places[place]][1][self._name]
+
+
 def decide(corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]], seed: int) -> Settled:
     """Let corpus stages settle, lowest rank first; one does not see what an earlier one dropped.
 
     Args:
         corpus: the stages.
-        rows: sample key and rows by stage, in the order of the inputs.
+        rows: sample key and rows by stage, in the order of the inputs; may be read where they lie.
         seed: of the run.
 
     Raises:
@@ -32,27 +52,48 @@ def decide(corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]
     """
     settled: Settled = {}
     gone: set[str] = set()
+    # Who has a row for which stage is asked once: rows may be far more than memory holds.
+    kinds: dict[frozenset[str], frozenset[str]] = {}
+    held = [(key, kinds.setdefault(names := frozenset(by_stage), names)) for key, by_stage in rows]
     for bound in corpus:
-        keys = [key for key, by_stage in rows if key not in gone and bound.name in by_stage]
-        chosen = [by_stage[bound.name] for key, by_stage in rows if key not in gone and bound.name in by_stage]
-        decisions = bound.stage.settle(chosen, seed)
-        if len(decisions) != len(chosen):
-            raise ValueError(f"stage {bound.name} returned {len(decisions)} decisions for {len(chosen)} rows")
-        for key, decision in zip(keys, decisions, strict=True):
+        places = array("Q", (n for n, (key, names) in enumerate(held) if bound.name in names and key not in gone))
+        decisions = bound.stage.settle(_Chosen(rows, places, bound.name), seed)
+        if len(decisions) != len(places):
+            raise ValueError(f"stage {bound.name} returned {len(decisions)} decisions for {len(places)} rows")
+        for place, decision in zip(places, decisions, strict=True):
+            key = held[place][0]
             if decision.drop is not None:
                 gone.add(key)
             settled.setdefault(key, []).append((bound.name, decision))
     return settled
 
 
+class _StoredRows(Sequence[tuple[str, Mapping[str, Row]]]):
+    """Key and rows of all samples of a pass, in the order of the inputs, read from the objects of its receipts."""
+
+    def __init__(self, layout: RunLayout, receipts: Sequence[Receipt]) -> None:
+        self._lines = StoredLines(layout, [receipt.objects.get("rows") for receipt in receipts])
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[tuple[str, Mapping[str, Row]]]:
+        return ((value["key"], value["rows"]) for value in self._lines)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[str, Mapping[str, Row]]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[tuple[str, Mapping[str, Row]]]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        value = self._lines[place]
+        return value["key"], value["rows"]
+
+
 def settle_pass(layout: RunLayout, name: str, corpus: Sequence[Bound], receipts: Sequence[Receipt], seed: int) -> None:
     """Settle the corpus stages of a pass and publish the decisions; shard by shard, in one object."""
-    rows = [
-        (value["key"], value["rows"])
-        for receipt in receipts
-        for value in read_lines(layout, receipt.objects.get("rows"))
-    ]
-    settled = decide(corpus, rows, seed)
+    settled = decide(corpus, _StoredRows(layout, receipts), seed)
     with Attempt(layout.staging) as attempt:
         lines = ({"shard": receipt.shard, "decisions": _of_shard(layout, receipt, settled)} for receipt in receipts)
         ref = seal_lines(layout, attempt, "settled", lines)

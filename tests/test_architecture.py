@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "ids", "records", "asks"}),
-    frozenset({"contract", "durable", "pairs", "answers", "console"}),
+    frozenset({"contract", "datafile", "durable", "pairs", "answers", "console"}),
     frozenset({"registry", "manifest", "prompts", "sources", "media", "models", "store"}),
-    frozenset({"plan", "chain", "card", "trail"}),
+    frozenset({"plan", "chain", "card", "hashlist", "trail"}),
     frozenset({"executors"}),
     frozenset({"identity", "earlier", "dispatch", "settle", "finish", "log", "estimate", "doctor"}),
     frozenset({"engine"}),
@@ -41,7 +41,18 @@ SIDEWAYS_MODULES: dict[tuple[str, str], str] = {
 }
 """The same for single modules: (importing package, imported module) -> why."""
 
-STAGES_MAY_IMPORT = ("contract", "records", "ids", "errors", "media", "prompts", "pairs", "answers")
+STAGES_MAY_IMPORT = (
+    "contract",
+    "records",
+    "ids",
+    "errors",
+    "media",
+    "prompts",
+    "pairs",
+    "answers",
+    "datafile",
+    "hashlist",
+)
 """What of synflow a stage file sees: no run, no store, no executor, no model backend."""
 
 NOT_FOR_STAGES = ("decoder", "sandbox", "session", "child", "probe", "source")

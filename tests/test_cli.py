@@ -22,7 +22,19 @@ from synflow.cli import main
 from synflow.commands.output import shell
 from synflow.errors import Damage, Incomplete, Interrupted, Refused, SynflowError, UsageError
 
-COMMANDS = ("run", "resume", "plan", "status", "inspect", "replay", "verify", "stages", "world", "doctor")
+COMMANDS = (
+    "run",
+    "resume",
+    "plan",
+    "status",
+    "inspect",
+    "replay",
+    "verify",
+    "stages",
+    "world",
+    "fingerprint",
+    "doctor",
+)
 
 
 def spawn(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ import cv2
 
 from synflow.asks import Embedder, Vlm
 from synflow.chain import Bound
+from synflow.datafile import portable
 from synflow.durable import append_lines
 from synflow.executors.downloads import SourceChanged
 from synflow.executors.packing import work_pack
@@ -48,7 +49,7 @@ class Worker:
         if name not in self._stages:
             config = self.spec["stages"][name]
             stage = build(name, config)
-            step = Step(stage=name, version=stage.version, config=digest_of(config))
+            step = Step(stage=name, version=stage.version, config=digest_of(portable(config)))
             self._stages[name] = Bound(stage, step)
         return self._stages[name]
 

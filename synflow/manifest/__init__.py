@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from synflow import registry
+from synflow.datafile import NamedFile
 from synflow.errors import UsageError
 from synflow.manifest.backends import ModelsSpec
 from synflow.manifest.complaints import Complaint, complaints_of, raise_all
@@ -70,7 +71,7 @@ def parse_manifest(text: str, label: str, folder: Path, sets: Sequence[str] = ()
     apply_sets(settings, sets, tuple(Manifest.model_fields), registry.stage_names())
     if not isinstance(settings.value, dict):
         raise UsageError(f"{settings.origin(())}: a manifest must be a mapping", "it begins with `version: 1`")
-    return _checked(settings, folder).located(folder)
+    return _with_files(_checked(settings, folder), folder)
 
 
 def changed_manifest(dump: Mapping[str, Any], folder: Path, sets: Sequence[str]) -> Manifest:
@@ -82,7 +83,23 @@ def changed_manifest(dump: Mapping[str, Any], folder: Path, sets: Sequence[str])
     plain = {**dump, "stages": [{entry["name"]: dict(entry["config"])} for entry in dump["stages"]]}
     settings = Settings(json.loads(json.dumps(plain)), {(): Origin("run.json")})
     apply_sets(settings, sets, tuple(Manifest.model_fields), registry.stage_names())
-    return _checked(settings, folder).located(folder)
+    return _with_files(_checked(settings, folder), folder)
+
+
+def _with_files(manifest: Manifest, folder: Path) -> Manifest:
+    """Return ``manifest`` with its folder, and with the files that parameters of stages name found and hashed."""
+    folder = folder.absolute()
+    stages = []
+    for entry in manifest.stages:
+        config = registry.stage_class(entry.name).Config.model_validate_json(json.dumps(entry.config), strict=True)
+        found: dict[str, Any] = {}
+        for name, value in config:
+            if isinstance(value, NamedFile):
+                found[name] = value.opened(folder).model_dump(mode="json")
+            elif isinstance(value, tuple) and any(isinstance(one, NamedFile) for one in value):
+                found[name] = [one.opened(folder).model_dump(mode="json") for one in value]
+        stages.append(entry.model_copy(update={"config": {**entry.config, **found}}) if found else entry)
+    return manifest.model_copy(update={"stages": tuple(stages)}).located(folder)
 
 
 def _checked(settings: Settings, folder: Path) -> Manifest:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError
 
 from synflow import registry
+from synflow.datafile import portable
 from synflow.errors import Refused, UsageError
 from synflow.manifest.backends import ModelsSpec
 from synflow.manifest.parts import Part, Seconds, Size
@@ -108,7 +109,7 @@ class StageEntry(Part):
     def identity(self) -> dict[str, Any]:
         """Return name, version and parameters."""
         version = registry.stage_class(self.name).version
-        return {"name": self.name, "version": version, "config": self.config}
+        return {"name": self.name, "version": version, "config": portable(self.config)}
 
 
 class Manifest(Part):

@@ -1,16 +1,17 @@
-"""A small fingerprint of a clip over time, and whether two clips are copies of one another.
+"""A small fingerprint of a clip over time: tiny pictures in order, and hashes that find others like it.
 
-The fingerprint is a row of 16 x 16 luma thumbnails. A thumbnail's low DCT frequencies give a 63-bit hash (signs, as in
-pHash; a mirrored picture flips the signs of the odd columns, so no second hash is needed), which only finds
-*candidates*. Whether two candidates are copies is decided on the thumbnails: pictures are matched in order of time,
-whatever the speed, and must agree both in what they show and in **how it changes**. So two takes of one scene, which
-agree in nearly every pixel, are told apart by what moves in them. The method is ours.
+The fingerprint is a row of 12 x 12 luma thumbnails of 6 bits a pixel. A clip in which hardly anything moves needs few
+of them; it has one picture of 32 x 32 besides, because such clips can only be told apart by what little they show.
+A thumbnail's low DCT frequencies give a 63-bit hash (signs, as in pHash; a mirrored picture flips the signs of the odd
+columns, so no second hash is needed). Hashes only find *candidates*; `synflow.media.likeness` decides. The method is
+ours.
 """
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -18,163 +19,244 @@ import numpy.typing as npt
 
 from synflow.media.picture import inside_bars
 
-SIDE = 16
-RATE = 4.0
-"""Thumbnails per second, as long as `MOST` are enough."""
+SIDE = 12
+RATE = 6.0
+"""Pictures per second that are looked at, up to `LOOKS`; as few are kept as tell the clip's course."""
 
-FEWEST, MOST = 8, 32
+LOOKS = 96
 
-ALIKE = 0.86
-"""Mean correlation of matched thumbnails from which two clips show the same."""
+FEWEST, MOST = 7, 32
+"""Thumbnails of a clip that has so many pictures."""
 
-SAME_CHANGE = 0.55
-"""Share of a clip's own change over time that the difference to its copy may have."""
+COURSE = 0.03
+"""Squared distance of unit thumbnails by which one that is left out may differ from what its neighbours tell."""
 
-STILL_ENERGY = 0.004
+STILL = 4
+"""Thumbnails of a clip without motion."""
+
+STILL_CHANGE = 0.004
 """Mean squared change of unit thumbnails under which a clip has no motion to compare."""
 
-STILL_ALIKE = 0.985
-"""Correlation that clips without motion need."""
+DETAIL = 32
+"""Side of the one picture of a clip without motion."""
 
-CROPS = (1.0, 0.9, 0.8)
-"""Shares of the side that a copy may show of the other clip (cut borders, zoomed)."""
+LEVELS = 64
+"""Grey levels of a stored pixel; one is a twelfth of the spread of a picture."""
+
+PLAIN = 5
+"""Negative bits of a hash under which its picture shows nothing to know it by: black, white, a plain wall."""
+
+TONE = 6
+"""Grey levels by which the pixels of a bar may differ."""
 
 Thumbs = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
 Unit = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """How alike two clips are.
+class Signature:
+    """A fingerprint.
 
     Attributes:
-        alike: mean correlation of the matched thumbnails.
-        change: difference in change over time, as a share of the clip's own change; 0 for a perfect copy, 1 and more
-            for unrelated motion.
-        copy: the verdict.
+        thumbs: uint8 ``[k, 12, 12]``, 0 to 63, in order of time, 1 <= k <= 24.
+        detail: uint8 ``[32, 32]`` where the clip has no motion; otherwise None.
     """
 
-    alike: float
-    change: float
-    copy: bool
+    thumbs: Thumbs
+    detail: Thumbs | None = None
 
 
-def thumbnails(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Thumbs:
-    """Return the fingerprint of a clip of which all pictures are given: uint8 ``[k, 16, 16]``, 1 <= k <= 32."""
-    top, bottom, left, right = inside_bars(luma)
+def signature(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Signature:
+    """Return the fingerprint of a clip, given all its pictures: seconds ``[n]`` and luma ``[n, h, w]``, n >= 1."""
+    top, bottom, left, right = _inside(luma)
     length = float(times[-1] - times[0]) if len(times) > 1 else 0.0
-    count = int(np.clip(round(RATE * length), FEWEST, MOST))
+    places = _spread(times, int(np.clip(round(RATE * length), FEWEST, LOOKS)))
+    thumbs = np.stack([_small(luma[place, top:bottom, left:right], SIDE) for place in places])
+    pictures = unit(thumbs)
+    if energy(pictures) >= STILL_CHANGE:
+        return Signature(thumbs[_course(pictures, MOST)])
+    few = np.unique(np.linspace(0, len(places) - 1, STILL).round().astype(int))
+    shown = luma[places[few], top:bottom, left:right].mean(axis=0).astype(np.uint8)
+    return Signature(thumbs[few], _small(shown, DETAIL))
+
+
+def track(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Signature:
+    """Return a fingerprint of a video of any length: as many thumbnails as it takes."""
+    top, bottom, left, right = _inside(luma)
+    length = float(times[-1] - times[0]) if len(times) > 1 else 0.0
+    if length * RATE <= LOOKS:
+        return signature(times, luma)
+    places = _spread(times, round(RATE * length))
+    thumbs = np.stack([_small(luma[place, top:bottom, left:right], SIDE) for place in places])
+    return Signature(thumbs[_course(unit(thumbs), len(thumbs))])
+
+
+def _inside(luma: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of what bars leave, those with a mark or a text in them too."""
+    some = luma[:: max(1, len(luma) // 8)]
+    up, down = _bars(some)
+    first, last = _bars(some.transpose(0, 2, 1))
+    rows, columns = luma.shape[1:]
+    top, bottom, left, right = inside_bars(luma[:, up : rows - down, first : columns - last])
+    return up + top, up + bottom, first + left, first + right
+
+
+def _bars(pictures: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Return how many rows at the top and at the bottom of ``[n, rows, columns]`` belong to a bar with a mark in it.
+
+    Most of a bar has one tone, the same all the time, and it ends in an edge. Bars come in pairs of one tone.
+    """
+    rows = pictures.shape[1]
+    tone = np.median(pictures[:, [0, -1]].reshape(len(pictures), -1), axis=1).astype(np.int16)
+    if np.ptp(tone) > TONE:
+        return 0, 0
+    flat = (np.abs(pictures - tone[:, None, None]) <= TONE).mean(axis=2).min(axis=0) >= 0.7
+    up = int(np.argmin(flat)) if not flat.all() else 0
+    down = int(np.argmin(flat[::-1])) if not flat.all() else 0
+    if not up or not down or up + down > rows / 2:
+        return 0, 0
+    return up, down
+
+
+def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
+    """Return the places of at most ``most`` pictures between which the others can be interpolated, ends included."""
+    count = len(pictures)
+    far = max(1, (count - 1) // (FEWEST - 1)) if count > FEWEST else 1
+    allowed = COURSE
+    while True:
+        kept = [0]
+        while kept[-1] < count - 1:
+            here = kept[-1]
+            reach = min(far, count - 1 - here)
+            while reach > 1 and not _told(pictures[here : here + reach + 1], allowed):
+                reach -= 1 if reach < 4 else reach // 3
+            kept.append(here + reach)
+        if len(kept) <= most:
+            return np.array(kept)
+        allowed *= 2
+
+
+def _told(pictures: Unit, allowed: float) -> bool:
+    """Tell whether the first and the last picture, interpolated, tell those between."""
+    steps = np.linspace(0, 1, len(pictures), dtype=np.float32)[1:-1, None]
+    between = (1 - steps) * pictures[0] + steps * pictures[-1]
+    return float(((pictures[1:-1] - between) ** 2).sum(axis=1).max()) <= allowed
+
+
+def _spread(times: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
     wanted = np.linspace(float(times[0]), float(times[-1]), count)
-    places = np.unique(np.clip(np.searchsorted(times, wanted - 1e-6), 0, len(times) - 1))
-    return np.stack([_thumbnail(luma[place, top:bottom, left:right]) for place in places])
+    return np.unique(np.clip(np.searchsorted(times, wanted - 1e-6), 0, len(times) - 1))
 
 
-def _thumbnail(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    centred = small - small.mean()
-    spread = max(2.0, float(centred.std()))
-    return np.asarray(np.clip(np.round(128 + 40 * centred / spread), 0, 255), np.uint8)
+def _small(picture: npt.NDArray[np.uint8], side: int) -> Thumbs:
+    """Return a picture of ``side`` pixels each way, whatever its brightness and contrast were."""
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    middle, spread = float(small.mean()), float(small.std())
+    least = max(2.0, 0.4 * spread)
+    for _ in range(2):
+        # What is far off (a box, a mark, a lamp) shall not dim all the rest.
+        within = np.clip(small, middle - 2 * spread, middle + 2 * spread)
+        middle, spread = float(within.mean()), max(least, float(within.std()))
+    centred = small - middle
+    return np.asarray(np.clip(np.round(LEVELS / 2 + LEVELS / 5.2 * centred / spread), 0, LEVELS - 1), np.uint8)
 
 
-def pack(thumbs: Thumbs) -> str:
-    """Return a fingerprint as text."""
-    return base64.b64encode(thumbs.tobytes()).decode("ascii")
+def unit(thumbs: Thumbs) -> Unit:
+    """Return pictures as rows with mean 0 and length 1, float32 ``[k, pixels]``."""
+    return normal(thumbs.reshape(len(thumbs), -1).astype(np.float32))
 
 
-def unpack(text: str) -> Thumbs:
-    """Return the fingerprint that `pack` wrote."""
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, SIDE, SIDE)
+def normal(rows: npt.NDArray[np.float32]) -> Unit:
+    """Return rows with mean 0 and length 1."""
+    rows = rows - rows.mean(axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(1e-3, np.linalg.norm(rows, axis=-1, keepdims=True)), np.float32)
 
 
-def hashes(thumbs: Thumbs, mirrored: bool = False) -> npt.NDArray[np.uint64]:
-    """Return a 63-bit hash of each thumbnail, uint64 ``[k]``."""
-    out = np.zeros(len(thumbs), np.uint64)
-    weights = (np.uint64(1) << np.arange(63, dtype=np.uint64)).astype(np.uint64)
-    for place, thumb in enumerate(thumbs):
-        waves = cv2.dct(thumb.astype(np.float32) - 128.0)[:8, :8].copy()
-        if mirrored:
-            waves[:, 1::2] *= -1
-        # What is nearly 0 is noise (bars, slides): it counts as positive in every copy.
-        out[place] = (weights[(waves.ravel()[1:] > -4.0)]).sum(dtype=np.uint64)
-    return out
-
-
-def units(thumbs: Thumbs, crop: float = 1.0, mirrored: bool = False) -> Unit:
-    """Return thumbnails (of their middle, of their mirror image) with mean 0 and length 1, ``[k, 256]``."""
-    pictures = thumbs.astype(np.float32)
-    if crop < 1.0:
-        edge = SIDE * (1 - crop) / 2
-        grid = (np.arange(SIDE, dtype=np.float32) + 0.5) * crop + edge - 0.5
-        x, y = np.meshgrid(grid, grid)
-        pictures = np.stack([cv2.remap(p, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in pictures])
-    if mirrored:
-        pictures = pictures[:, :, ::-1]
-    flat = pictures.reshape(len(pictures), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    return np.asarray(flat / np.maximum(1e-3, np.linalg.norm(flat, axis=1, keepdims=True)), np.float32)
-
-
-def compare(one: Thumbs, other: Thumbs) -> Likeness:
-    """Return how alike two clips are, whichever of them is the longer, the mirrored or the cropped one."""
-    best = Likeness(0.0, 9.0, False)
-    plain = {id(one): units(one), id(other): units(other)}
-    for mirrored in (False, True):
-        for crop in CROPS:
-            for a, b in ((one, other), (other, one)):
-                if crop == 1.0 and a is other:
-                    continue
-                cut = units(b, crop, mirrored)
-                if float((plain[id(a)] @ cut.T).max()) < ALIKE:
-                    continue
-                found = max(_match(plain[id(a)], cut), _match(cut, plain[id(a)]), key=_rank)
-                best = max(best, found, key=_rank)
-        if best.copy:
-            break
-    return best
-
-
-def _rank(likeness: Likeness) -> tuple[bool, float]:
-    return likeness.copy, likeness.alike - likeness.change
-
-
-def _match(short: Unit, long: Unit) -> Likeness:
-    """Match every picture of ``short`` to one of ``long`` (or between two of them), in order of time."""
-    steps = [(1 - w) * long[:-1] + w * long[1:] for w in (0.25, 0.5, 0.75)]
-    fine = np.empty((4 * (len(long) - 1) + 1, long.shape[1]), np.float32)
-    fine[0::4] = long
-    for k, step in enumerate(steps, start=1):
-        fine[k::4] = step
-    likeness = short @ fine.T
-    path = _in_order(likeness)
-    alike = float(likeness[np.arange(len(short)), path].mean())
-    if alike < ALIKE:
-        return Likeness(alike, 9.0, False)
-    apart = short - fine[path]
-    apart = apart - apart.mean(axis=0)
-    own = min(_energy(short), _energy(fine[path]))
-    if own < STILL_ENERGY or len(short) < 3:
-        still = max(_energy(short), _energy(fine[path])) < 4 * STILL_ENERGY
-        return Likeness(alike, 0.0 if still else 9.0, still and alike >= STILL_ALIKE)
-    change = float((apart**2).sum(axis=1).mean()) / own
-    return Likeness(alike, change, change <= SAME_CHANGE)
-
-
-def _energy(pictures: Unit) -> float:
+def energy(pictures: Unit) -> float:
+    """Return the mean squared change over time of unit pictures ``[k, pixels]``."""
     return float(((pictures - pictures.mean(axis=0)) ** 2).sum(axis=1).mean())
 
 
-def _in_order(likeness: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Return, for each row, a column, never going back, so that the sum of likeness is greatest."""
-    rows, columns = likeness.shape
-    best = likeness[0].astype(np.float64)
-    came = np.zeros((rows, columns), np.int64)
-    for row in range(1, rows):
-        # Running maximum over all earlier columns, and where it was reached.
-        top = np.maximum.accumulate(best)
-        came[row] = np.maximum.accumulate(np.where(best >= top, np.arange(columns), 0))
-        best = top + likeness[row]
-    path = np.zeros(rows, np.int64)
-    path[-1] = int(best.argmax())
-    for row in range(rows - 1, 0, -1):
-        path[row - 1] = came[row, path[row]]
-    return path
+def pack(found: Signature) -> str:
+    """Return a fingerprint as text: four pixels in three bytes, base64."""
+    pixels = found.thumbs.ravel()
+    if found.detail is not None:
+        pixels = np.concatenate([pixels, found.detail.ravel()])
+    bits = np.unpackbits(pixels.astype(np.uint8)[:, None], axis=1)[:, 2:]
+    return base64.b64encode(np.packbits(bits).tobytes()).decode("ascii")
+
+
+def unpack(text: str) -> Signature:
+    """Return the fingerprint that `pack` wrote.
+
+    Raises:
+        ValueError: it is none.
+    """
+    packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+    if len(packed) == 0 or len(packed) % 3:
+        raise ValueError("no fingerprint")
+    triples = packed.reshape(-1, 3).astype(np.uint32)
+    whole = (triples[:, 0] << 16) | (triples[:, 1] << 8) | triples[:, 2]
+    pixels = np.stack([(whole >> shift) & 63 for shift in (18, 12, 6, 0)], axis=1).astype(np.uint8).ravel()
+    over = len(pixels) % (SIDE * SIDE)
+    has_detail = over == DETAIL * DETAIL % (SIDE * SIDE) and over > 0
+    if over and not has_detail:
+        raise ValueError("no fingerprint")
+    split = len(pixels) - DETAIL * DETAIL if has_detail else len(pixels)
+    if split <= 0:
+        raise ValueError("no fingerprint")
+    detail = pixels[split:].reshape(DETAIL, DETAIL) if has_detail else None
+    return Signature(pixels[:split].reshape(-1, SIDE, SIDE), detail)
+
+
+@cache
+def _waves() -> npt.NDArray[np.float32]:
+    """Return what maps a flat thumbnail to its 63 low DCT coefficients but the mean, float32 ``[144, 63]``."""
+    order, place = np.arange(8)[:, None], np.arange(SIDE)
+    rows = np.sqrt(2 / SIDE) * np.cos(np.pi * (2 * place + 1) * order / (2 * SIDE))
+    rows[0] /= np.sqrt(2)
+    return np.asarray(np.kron(rows, rows)[1:].T, np.float32)
+
+
+ODD = np.array([column % 2 == 1 for _ in range(8) for column in range(8)][1:])
+
+
+def hashes(thumbs: Thumbs, mirrored: bool = False, part: float = 1.0) -> Words:
+    """Return a 63-bit hash of each thumbnail, of its mirror image, or of its middle ``part``, uint64 ``[k]``."""
+    pixels = thumbs.reshape(len(thumbs), -1).astype(np.float32) - LEVELS / 2
+    waves = (pixels @ view(part, part) if part < 1 else pixels) @ _waves()
+    if mirrored:
+        waves = np.where(ODD, -waves, waves)
+    # What is nearly 0 is noise (bars, slides): it counts as positive in every copy.
+    bits = np.zeros((len(thumbs), 64), np.uint8)
+    bits[:, :63] = waves > -1.2
+    return np.ascontiguousarray(np.packbits(bits, axis=1, bitorder="little")).view(np.uint64)[:, 0]
+
+
+@cache
+def view(wide: float, high: float, x: float = 0.5, y: float = 0.5) -> npt.NDArray[np.float32]:
+    """Return what maps a flat thumbnail to a part of itself, float32 ``[144, 144]``.
+
+    Args:
+        wide: share of its width.
+        high: share of its height.
+        x: where it lies, 0 (left) to 1.
+        y: where it lies, 0 (top) to 1.
+    """
+    return np.asarray(np.kron(_part(high, y), _part(wide, x)).T, np.float32)
+
+
+def _part(share: float, place: float) -> npt.NDArray[np.float64]:
+    """Return what reads ``share`` of a row of pixels, linearly interpolated, ``[12, 12]``."""
+    spots = np.clip((np.arange(SIDE) + 0.5) * share + SIDE * (1 - share) * place - 0.5, 0, SIDE - 1)
+    left = np.minimum(spots.astype(int), SIDE - 2)
+    out = np.zeros((SIDE, SIDE))
+    out[np.arange(SIDE), left] = 1 - (spots - left)
+    out[np.arange(SIDE), left + 1] += spots - left
+    return out
+
+
+def telling(words: Words) -> npt.NDArray[np.bool_]:
+    """Tell which hashes are of pictures that show something."""
+    return np.asarray(63 - np.bitwise_count(words) >= PLAIN)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from synflow.ids import digest_of
 from synflow.records import TASKS
+from synflow.store.guard import Guard
 from synflow.store.index import TABLES, dataset_value, encode_dataset
 from synflow.store.layout import RunLayout
 from synflow.store.receipts import ObjectRef, Receipt
@@ -139,7 +140,24 @@ def _reckoned(
     counted = {title: ref.model_copy(update={"rows": rows[title]}) for title, ref in tables.items()}
     wanted = dataset_value(identity["name"], digest_of(identity["fingerprint"]), passes, packed, counted)
     inputs = wanted["records"]["inputs"]
-    return {**wanted, "records": {"inputs": inputs, "kept": kept, "dropped": inputs - kept}, "card": dict(card)}
+    records = {"inputs": inputs, "kept": kept, "dropped": inputs - kept}
+    return {**wanted, "records": records, "card": dict(card), **_guarded(layout, identity)}
+
+
+def _guarded(layout: RunLayout, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the lists of forbidden videos and captions took away, by the tables."""
+    guard = Guard([entry["config"] for entry in identity["manifest"]["stages"]])
+    if guard.lists:
+        for reason, detail in zip(
+            *(_column(layout, "rejects", one).to_pylist() for one in ("reason", "detail")), strict=True
+        ):
+            guard.drop(reason, detail)
+        for stays, measures in zip(
+            *(_column(layout, "clips", one).to_pylist() for one in ("kept", "measures")), strict=True
+        ):
+            if stays:
+                guard.keep(dict(measures))
+    return guard.told()
 
 
 def _verify_pairs(layout: RunLayout, report: VerifyReport) -> None:

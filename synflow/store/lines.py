@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from synflow.durable import Attempt, seal
@@ -55,3 +57,42 @@ def read_lines(layout: RunLayout, ref: ObjectRef | None) -> Iterator[Any]:
         return
     for line in read_checked(layout, ref).splitlines():
         yield json.loads(line)
+
+
+class StoredLines:
+    """The values of many objects of JSON lines as one sequence that is read where it lies.
+
+    Every object is checked once, against its digest; memory is 8 bytes a line. Going through all of them in order
+    reads each object once; a single one is read by its place.
+
+    Raises:
+        Damage: an object is missing or is not what its name says.
+    """
+
+    def __init__(self, layout: RunLayout, refs: Sequence[ObjectRef | None]) -> None:
+        self._layout = layout
+        self._refs = [ref for ref in refs if ref is not None and ref.rows]
+        self._ends: list[int] = []
+        self._spots = array("Q")
+        total = 0
+        for ref in self._refs:
+            offset = 0
+            for line in read_checked(layout, ref).splitlines(keepends=True):
+                self._spots.append(offset)
+                offset += len(line)
+                total += 1
+            self._ends.append(total)
+
+    def __len__(self) -> int:
+        return len(self._spots)
+
+    def __iter__(self) -> Iterator[Any]:
+        for ref in self._refs:
+            yield from read_lines(self._layout, ref)
+
+    def __getitem__(self, place: int) -> Any:
+        if not 0 <= place < len(self._spots):
+            raise IndexError(place)
+        with self._layout.object(self._refs[bisect_right(self._ends, place)].name).open("rb") as data:
+            data.seek(self._spots[place])
+            return json.loads(data.readline())
