@@ -110,6 +110,15 @@ def claims_of(text: str) -> tuple[str, ...]:
 
 def colors_of(text: str) -> set[str]:
     """Return the colours that a text says something has."""
+    return {color for color, faint in _told(text) if not faint}
+
+
+def faint_colors_of(text: str) -> set[str]:
+    """Return the colours that a text says something has, though dark or pale, so that little may be seen of them."""
+    return {color for color, faint in _told(text) if faint}
+
+
+def _told(text: str) -> set[tuple[str, bool]]:
     tokens = _TOKEN.findall(_ANY_PAIR.sub("black and white", text))
     found = set()
     for place, token in enumerate(tokens):
@@ -118,10 +127,8 @@ def colors_of(text: str) -> set[str]:
             continue
         before = {t.lower() for t in tokens[max(0, place - 3) : place]}
         named = not text.isupper() and _is_name(tokens, place)
-        dim = color in _FADES and place > 0 and tokens[place - 1].lower() in _DIM
-        if named or dim or before & _DENIED or _is_kind(tokens, place):
-            continue
-        found.add(color)
+        if not (named or before & _DENIED or _is_kind(tokens, place)):
+            found.add((color, color in _FADES and place > 0 and tokens[place - 1].lower() in _DIM))
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from stages.rules.evidence import Measured, Verdict, between
 from synflow.claims import claims_of as looks_claimed
+from synflow.claims import faint_colors_of
 from synflow.media.colors import COLORS
 
 _COLOR = "|".join((*COLORS, "gray"))
@@ -24,7 +25,6 @@ SURE = 0.999
 
 def _mostly(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict]:
     """Judge "most of the picture is green", "the upper half is mostly blue"."""
-    found = evidence.found
     whole = (
         rf"(?:most of the picture is|main colour is|picture is (?:mainly|mostly)|everything in view is|"
         rf"all of the picture is|picture, mostly|mostly) ({_COLOR})\b(?! \w+ly)(?=$|[ .,;])",
@@ -33,21 +33,20 @@ def _mostly(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict]:
     for pattern in whole:
         for match in re.finditer(pattern, text):
             if not re.search(r"\bhalf is mostly|middle is mostly|around it is mostly|centre that is mostly", text):
-                yield between(found.mean(match[1]), 0.2, 0.45)
+                yield between(evidence.found.mean(match[1]), 0.2, 0.45)
     for match in re.finditer(rf"\b({_SIDE}) half (?:is )?(?:mostly|mainly) ({_COLOR})", text):
-        yield between(found.mean(match[2], _HALVES[match[1]]), 0.2, 0.45)
+        yield between(evidence.found.mean(match[2], _HALVES[match[1]]), 0.2, 0.45)
 
 
 def _gathered(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict]:
     """Judge "most of the green is in the lower half", "the upper half is brighter than the lower half"."""
-    found = evidence.found
     told = [(m[1], m[2]) for m in re.finditer(rf"(?:most|nearly all) of the ({_COLOR}) is in the ({_SIDE}) half", text)]
     told += [(m[1], m[2]) for m in re.finditer(rf"\b({_COLOR}) appears chiefly in the ({_SIDE}) half", text)]
     told += [(m[2], m[1]) for m in re.finditer(rf"\b({_SIDE}) half holds (?:most|nearly all) of the ({_COLOR})", text)]
     for color, side in told:
-        whole = found.mean(color)
+        whole = evidence.found.mean(color)
         if whole >= 0.02:
-            yield between(0.5 * found.mean(color, _HALVES[side]) / whole, 0.5, 0.7)
+            yield between(0.5 * evidence.found.mean(color, _HALVES[side]) / whole, 0.5, 0.7)
     bright = re.search(rf"\b({_SIDE}) half is (?:clearly )?brighter than the ({_SIDE}) half", text)
     bright = bright or re.search(
         rf"lighter in the ({_SIDE}) half of the picture and darker in the ({_SIDE}) half", text
@@ -57,14 +56,15 @@ def _gathered(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict]
         bright = re.search(rf"({dark[2]}) ({dark[1]})", f"{dark[2]} {dark[1]}")
     if bright:
         one, other = (_HALVES[bright[i]] for i in (1, 2))
-        gap = float(np.mean([seen.light_of[one] - seen.light_of[other] for seen in found.looks]))
+        gap = float(np.mean([seen.light_of[one] - seen.light_of[other] for seen in evidence.found.looks]))
         yield between(gap, -0.03, 0.05)
 
 
 def _named(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict]:
     """Judge that a colour is named which is nowhere in the pictures; its presence alone proves little."""
     claimed = set(looks_claimed(asserted)) & (_PLAIN | _PLACES)
-    if any(evidence.lacks[claim] >= SURE for claim in sorted(claimed)):
+    faint = {f"faint {color}" for color in faint_colors_of(asserted) & _PLAIN}
+    if any(evidence.lacks[claim] >= SURE for claim in sorted(claimed | faint)):
         yield "contradicted"
 
 

@@ -142,37 +142,48 @@ def _direction(text: str, evidence: Measured) -> Iterable[Verdict]:
     camera = sure_camera(evidence.facts)[0] if evidence.facts.get("camera") else "still"
     if camera != "still":
         return
-    axis, sign, place = told
-    moves = [sign * step[axis] for step in _steps(evidence, colors_of(text[:place]))]
+    axis, sign, place, ends = told
+    colors = colors_of(text[:place])
+    # Who comes from the left may turn back; only the way of one coloured thing tells.
+    steps = _steps(evidence, colors) if ends else _colored_step(evidence, colors)
+    moves = [sign * step[axis] for step in steps]
     if any(move >= 0.2 for move in moves):
         yield "supported"
     elif moves and any(move <= -0.25 for move in moves) and not any(move > 0.05 for move in moves):
         yield "contradicted"
 
 
-def _way(text: str) -> tuple[int, int, int] | None:
-    """Return axis (0 across, 1 down) and sign of the way that a claim tells of, and where in the text it is told."""
+def _way(text: str) -> tuple[int, int, int, bool] | None:
+    """Return axis (0 across, 1 down) and sign of the way in a claim, where it is told, and whether with both ends."""
     for pattern in _WAYS:
         if told := pattern.search(text):
             first, last = (part for part in told.groups() if part)
             (axis, sign), (other, _) = _TOWARD[first], _TOWARD[last]
-            return (axis, sign, told.start()) if axis == other and first != last else None
+            return (axis, sign, told.start(), True) if axis == other and first != last else None
     if told := _FROM.search(text):
-        return (*_TOWARD[told[1]], told.start())
+        return (*_TOWARD[told[1]], told.start(), False)
     if told := _TO.search(text):
         axis, sign = _TOWARD[told[1]]
-        return axis, -sign, told.start()
+        return axis, -sign, told.start(), False
     return None
+
+
+def _colored_step(evidence: Measured, colors: set[str]) -> list[tuple[float, float]]:
+    """Return how far the one thing of one colour went, right and down; empty where it was not seen to go one way."""
+    if len(colors) != 1:
+        return []
+    (color,) = colors
+    places = [(p.x, p.y) for look in evidence.found.looks for p in look.patches if p.color == color]
+    if len(places) < 3 or not one_way(places):
+        return []
+    return [(places[-1][0] - places[0][0], places[-1][1] - places[0][1])]
 
 
 def _steps(evidence: Measured, colors: set[str]) -> list[tuple[float, float]]:
     """Return how far things of these colours went, right and down; of no colour: the one thing that moved at all."""
+    if steps := _colored_step(evidence, colors):
+        return steps
     found = evidence.found
-    if len(colors) == 1:
-        (color,) = colors
-        places = [(p.x, p.y) for look in found.looks for p in look.patches if p.color == color]
-        if len(places) >= 3 and one_way(places):
-            return [(places[-1][0] - places[0][0], places[-1][1] - places[0][1])]
     paths = [path for path in (found.mover, found.patch if colors else None) if path is not None]
     kept = [path for path in paths if not colors or path.color in colors]
     steps = [(path.end[0] - path.start[0], path.end[1] - path.start[1]) for path in kept]

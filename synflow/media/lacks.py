@@ -33,31 +33,35 @@ FAINT = 0.02
 
 
 class _Look(NamedTuple):
-    """Which pixels may be called by a colour: hues in degrees (wrapping), most saturation, least and most value."""
+    """Which pixels may be called by a colour: hues in degrees (wrapping); least and most saturation, and value."""
 
     hues: tuple[float, float]
-    saturation: float = 1.0
+    saturation: tuple[float, float] = (0.0, 1.0)
     values: tuple[float, float] = (0.09, 1.0)
 
 
 _LOOKS: Mapping[str, tuple[_Look, ...]] = {
-    "red": (_Look((330, 22)),),
+    "red": (_Look((330, 14)), _Look((14, 22), (0.45, 1.0))),
     "orange": (_Look((2, 54)),),
     "yellow": (_Look((30, 82)),),
     "green": (_Look((52, 188)),),
     "blue": (_Look((162, 272)),),
     "purple": (_Look((232, 346)),),
-    "pink": (_Look((284, 350)), _Look((270, 30), 0.75, (0.3, 1.0))),
+    "pink": (_Look((284, 350)), _Look((270, 18), (0.0, 0.75), (0.3, 1.0))),
     "brown": (_Look((0, 60), values=(0.05, 0.9)),),
     "underwater": (_Look((75, 270)),),
 }
-_STRONG, _WEAK = 14, 7
-"""Levels of chroma (of 255) from which a pixel has a colour, and from which it has a faint one."""
+_STRONG, _WEAK, _LEAST = 14, 7, 5
+"""Levels of chroma (of 255) from which a pixel has a colour, a faint one (where it is not dark), a trace of one."""
 
+_TINTS = tuple(_LOOKS)[:7]
 _TONES = ("dim", "black", "bright", "pale", "white", "tinted")
 _BITS = {
-    name: bit for bit, name in enumerate((*_LOOKS, *(f"faint {look}" for look in _LOOKS), *_TONES))
-}  # fmt: skip
+    name: bit
+    for bit, name in enumerate(
+        (*_LOOKS, *(f"faint {look}" for look in _LOOKS), *(f"trace {look}" for look in _TINTS), *_TONES)
+    )
+}
 
 
 @cache
@@ -77,12 +81,20 @@ def _table() -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint32], npt.NDArra
         "tinted": (value > 0.25) & (saturation > 0.3),
     }  # fmt: skip
     for name, looks in _LOOKS.items():
-        inside = np.zeros(len(hue), dtype=bool)
+        inside, around = np.zeros(len(hue), dtype=bool), np.zeros(len(hue), dtype=bool)
         for look in looks:
             first, last = look.hues
             hues = (hue >= first) & (hue <= last) if first <= last else (hue >= first) | (hue <= last)
-            inside |= hues & (saturation <= look.saturation) & (value >= look.values[0]) & (value <= look.values[1])
-        told[name], told[f"faint {name}"] = inside & (chroma >= _STRONG), inside & (chroma >= _WEAK)
+            around |= hues
+            inside |= (
+                hues
+                & (saturation >= look.saturation[0])
+                & (saturation <= look.saturation[1])
+                & (value >= look.values[0])
+                & (value <= look.values[1])
+            )
+        told[name], told[f"faint {name}"] = inside & (chroma >= _STRONG), inside & (chroma >= _WEAK) & (value >= 0.25)
+        told[f"trace {name}"] = around & (chroma >= _LEAST)
     table = np.zeros(len(hue), dtype=np.uint32)
     for name, bit in _BITS.items():
         table |= told[name].astype(np.uint32) << np.uint32(bit)
@@ -133,8 +145,13 @@ def _absent(color: str) -> Callable[[Shades], float]:
     return lambda shades: 1.0 - ramp(shades.colored(color), TRACE, CLEAR)
 
 
+def _traceless(color: str) -> Callable[[Shades], float]:
+    return lambda shades: 1.0 - ramp(shades.share(f"trace {color}"), 0.004, 0.02)
+
+
 _LACKS: Mapping[str, Callable[[Shades], float]] = {
     **{color: _absent(color) for color in ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")},
+    **{f"faint {color}": _traceless(color) for color in _TINTS},
     "black": lambda shades: 1.0 - ramp(shades.share("black"), 0.0, 0.005),
     "white": lambda shades: 1.0 - ramp(shades.share("white"), 0.0, 0.005),
     "colourless": lambda shades: ramp(shades.share("tinted"), 0.05, 0.2),
@@ -146,5 +163,10 @@ _LACKS: Mapping[str, Callable[[Shades], float]] = {
 
 
 def lack(shades: Shades, claim: str) -> float:
-    """Return how clearly a picture contradicts a claim of `synflow.claims.CLAIMS`: 0 (not) to 1 (surely)."""
+    """Return how clearly a picture contradicts a claim: 0 (not) to 1 (surely).
+
+    Args:
+        shades: the picture.
+        claim: one of `synflow.claims.CLAIMS`, or ``faint blue`` and the like: a dark or pale blue.
+    """
     return round(_LACKS[claim](shades), 6)
