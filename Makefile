@@ -10,12 +10,16 @@ JOBS   ?= 2
 CORE := $(VENV)/.core-installed
 DEV  := $(VENV)/.dev-installed
 
+# Models with weights are tested in an environment of their own: torch is large, and nothing else needs it.
+MODELS_VENV := .venv-models
+MODELS      := $(MODELS_VENV)/.models-installed
+
 WORLD  := runs/demo-world
 REAL   := runs/demo-real
 WHEELS := runs/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs bench clean distclean
+.PHONY: help demo test test-slow test-models lint docs bench clean distclean
 .NOTPARALLEL:
 
 help:  ## list these targets
@@ -34,6 +38,12 @@ $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(CORE)
 
+$(MODELS): pyproject.toml constraints.txt constraints-models.txt | $(BIN)/python
+	$(PYTHON) -m venv $(MODELS_VENV)
+	$(MODELS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints-models.txt \
+	  --editable '.[models]' pytest pytest-timeout pytest-xdist
+	@touch $@
+
 demo: $(CORE)  ## a small world and three real clips through the whole pipeline, on this machine alone
 	$(BIN)/synflow world $(WORLD) --clips 60 --defects 0.2 --seed 42
 	@mkdir -p $(WHEELS)
@@ -45,8 +55,11 @@ demo: $(CORE)  ## a small world and three real clips through the whole pipeline,
 test: $(DEV)  ## all tests but the slow ones; ARGS="-k name" narrows them, JOBS=1 runs them one by one
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-test-slow: $(DEV)  ## the tests that take minutes: every crash point, long docs, the image as a script
+test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point, long docs, the image as a script
 	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)
+
+test-models: $(MODELS)  ## embedders with weights, in .venv-models with torch and transformers
+	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py
 
 lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -64,4 +77,4 @@ clean:  ## remove caches and what the demo made; runs of your own stay
 	rm -rf $(WORLD) $(REAL) $(WHEELS) runs/demo
 
 distclean: clean  ## remove the environment as well
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(MODELS_VENV)

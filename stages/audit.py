@@ -18,9 +18,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from stages.rules.claims import Evidence, Verdict, claims_of, judge
+from stages.rules.evidence import Lacks
 from synflow.contract import Answer, Ask, Context, Drop, Keep, Outcome, Refusal, StageConfig, Stills
 from synflow.errors import ClipFailure
-from synflow.media.colors import possible_shares
 from synflow.media.findings import findings
 from synflow.pairs import uniform
 from synflow.records import Caption, Measure, Sample
@@ -53,7 +53,7 @@ class Audit:
     """Gives a verdict on each claim of each caption, and removes captions of models that claim what is not so."""
 
     name: ClassVar[str] = "audit"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config: ClassVar[type[StageConfig]] = AuditConfig
     reasons: ClassVar[Mapping[str, str]] = {
         "captions-contradicted": "every caption of the clip claims something that the pictures show to be false",
@@ -146,9 +146,7 @@ class Audit:
 
 
 def _evidence(rgb: npt.NDArray[np.uint8], times: Sequence[float], sample: Sample) -> Evidence:
-    shares = [possible_shares(picture) for picture in rgb]
-    tints = {color: max(share[color] for share in shares) for color in shares[0]}
-    return Evidence(findings(list(rgb), times), sample.facts, still=len(rgb) == 1, tints=tints)
+    return Evidence(findings(list(rgb), times), sample.facts, still=len(rgb) == 1, lacks=Lacks(list(rgb)))
 
 
 def _settle(work: _Work, answer: Answer | Refusal) -> None:

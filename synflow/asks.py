@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from synflow.ids import digest_of
+from synflow.ids import digest, digest_of
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,15 @@ class Picture:
     """A JPEG that a model is shown.
 
     Attributes:
+        digest: of ``jpeg``, as who shows it says.
         time: seconds from the first picture of the source.
+        pixels: what was encoded (uint8, shape ``[h, w, 3]``), where it is at hand; spares `signals` the decoding.
     """
 
     jpeg: bytes
     digest: str
     time: float
+    pixels: npt.NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Ask:
     def bound(self) -> tuple[str, ...]:
         """Digests of the pictures shown, in order."""
         return tuple(p.digest for p in self.pictures)
+
+    def sent(self) -> tuple[str, ...]:
+        """Return the digests of the very bytes that a backend has in hand: what its answer is bound to."""
+        return tuple(digest(p.jpeg) for p in self.pictures)
 
     def digest(self, model: str) -> str:
         """Return the digest of the request as ``model`` would get it: the key of the journal."""
@@ -137,10 +144,17 @@ class Vector:
 
     Attributes:
         bound: digests of the pictures that it was made from, as the embedder saw them.
+        said: digest of the text that it was made from (`said_digest`); empty for none, or where a backend is older.
     """
 
     values: npt.NDArray[np.float32] | None
     bound: tuple[str, ...] = ()
+    said: str = ""
+
+
+def said_digest(text: str | None) -> str:
+    """Return what a vector is bound to by its text; empty for none."""
+    return digest(text.encode("utf-8")) if text else ""
 
 
 class Embedder(Protocol):

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from synflow.asks import Answer, Ask, Embedder, Item, Picture, Refusal, Vector, Vlm
+from synflow.asks import Answer, Ask, Embedder, Item, Picture, Refusal, Vector, Vlm, said_digest
 from synflow.records import Facts, Measure, Sample
 
 __all__ = [
     "Answer", "Ask", "Context", "CorpusStage", "Cut", "Decision", "Drop", "Embedder", "FromFile", "Item", "Keep",
     "Media", "Outcome", "Picture", "Prompt", "Refusal", "Regrouped", "Replayable", "Row", "Scan", "Split", "Stage",
-    "StageConfig", "Stills", "Vector", "Vlm",
+    "StageConfig", "Stills", "Vector", "Vlm", "said_digest",
 ]  # fmt: skip
 
 

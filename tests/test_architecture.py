@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "ids", "records", "asks"}),
+    frozenset({"errors", "ids", "records", "asks", "claims"}),
     frozenset({"contract", "datafile", "durable", "pairs", "answers", "console"}),
     frozenset({"registry", "manifest", "prompts", "sources", "media", "models", "store"}),
     frozenset({"plan", "chain", "card", "hashlist", "trail"}),
@@ -37,22 +37,14 @@ SIDEWAYS: dict[tuple[str, str], str] = {
 SIDEWAYS_MODULES: dict[tuple[str, str], str] = {
     ("models", "synflow.media.colors"): "`signals` names colours exactly as the measuring stages do; pure functions",
     ("models", "synflow.media.findings"): "`signals` speaks of what the measuring functions find; pure functions",
+    ("models", "synflow.media.lacks"): "`signals` calls absent what the rules of captions call absent; pure functions",
     ("models", "synflow.media.told"): "`signals` reads what the motion stage told of a clip; pure functions",
 }
 """The same for single modules: (importing package, imported module) -> why."""
 
 STAGES_MAY_IMPORT = (
-    "contract",
-    "records",
-    "ids",
-    "errors",
-    "media",
-    "prompts",
-    "pairs",
-    "answers",
-    "datafile",
-    "hashlist",
-)
+    "contract", "records", "ids", "errors", "media", "prompts", "pairs", "answers", "claims", "datafile", "hashlist",
+)  # fmt: skip
 """What of synflow a stage file sees: no run, no store, no executor, no model backend."""
 
 NOT_FOR_STAGES = ("decoder", "sandbox", "session", "child", "probe", "source")

@@ -76,10 +76,15 @@ class VllmEngine(Part):
 
 
 class TransformersEmbedder(Part):
-    """An embedder that transformers loads (CLIP family, Qwen2.5-VL family); needs the extra ``models``.
+    """An embedder that transformers loads (CLIP, SigLIP, Qwen2-VL and Qwen2.5-VL); needs the extra ``models``.
 
     Attributes:
+        model: a local folder, or an id on a hub; ``revision``: branch, tag or commit there.
         device: ``auto`` takes a GPU where there is one; ``batch``: items at a time.
+        dtype: of the weights; ``auto`` is bfloat16 on a GPU and float32 on a CPU.
+        max_pixels: of one picture as Qwen sees it; 784 make one visual token.
+        max_tokens: of one item for Qwen; a longer text is cut.
+        instruction: for Qwen, in place of its usual system text.
     """
 
     operational = frozenset({"device", "batch"})
@@ -89,6 +94,9 @@ class TransformersEmbedder(Part):
     device: str = Field("auto", min_length=1)
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     batch: int = Field(8, ge=1, le=4096)
+    max_pixels: int = Field(200 * 784, ge=4 * 784)
+    max_tokens: int = Field(8192, ge=64)
+    instruction: str = ""
 
 
 class HttpEmbedder(Served):

@@ -111,25 +111,3 @@ def is_colorless(rgb: Rgb) -> bool:
     small = reduced(rgb).astype(np.int16)
     spread = small.max(axis=2) - small.min(axis=2)
     return bool((spread > 10).mean() < 0.005 and spread.mean() < 1.5)
-
-
-def possible_shares(rgb: Rgb) -> dict[str, float]:
-    """Return the share of ``rgb`` that could be called by each tinted colour in the widest meaning of its name.
-
-    A colour whose share is nearly 0 here is certainly not in the picture; one with a large share may still not be.
-    The shares overlap, and the neutral colours and brown are not among them.
-    """
-    small = reduced(rgb, 256)
-    hsv = cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2HSV)
-    hue, value = hsv[..., 0].astype(np.int16) * 2, hsv[..., 2].astype(np.int16)
-    chroma = small.max(axis=2).astype(np.int16) - small.min(axis=2)
-    tinted = (chroma >= 14) & (value >= 24)
-    spans = {
-        "red": (330, 24), "orange": (0, 56), "yellow": (28, 84), "green": (48, 190), "blue": (160, 276),
-        "purple": (230, 350), "pink": (270, 30),
-    }  # fmt: skip
-    found = {}
-    for color, (first, last) in spans.items():
-        inside = (hue >= first) & (hue <= last) if first < last else (hue >= first) | (hue <= last)
-        found[color] = round(float((inside & tinted).mean()), 6)
-    return found

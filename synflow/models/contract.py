@@ -7,7 +7,10 @@ A `Vlm` answers a batch of asks in order, each with an `Answer` or a `Refusal`:
 * an ask that cannot be answered does not disturb its neighbours;
 * `synflow.errors.ServiceDown` is raised only where no ask can be answered any more, and nothing is lost by it.
 
-An `Embedder` returns one vector for each item, of unit length, or ``values=None`` where it abstains.
+An `Embedder` returns one vector for each item in order, of unit length, or ``values=None`` where it abstains:
+
+* ``bound`` are the digests of the pictures that it was made from, as the backend read them, also where it abstains;
+* an item gets the same vector (within 1e-5) whatever stands beside it, and an unusable one disturbs no other.
 
 Whoever opens a model wraps it as ``Journalled(backend, path, append_lines)``; `openai_http` already brings its own
 `Retrying` and `Limited`.
@@ -44,6 +47,7 @@ def open_embedder(spec: Mapping[str, Any]) -> Embedder:
     known: dict[str, Callable[[Mapping[str, Any]], Embedder]] = {
         "signals": _signals_embedder,
         "openai_http": _openai_embedder,
+        "transformers": _transformers_embedder,
     }
     return _chosen("embed", spec, known)(_options(spec))
 
@@ -111,6 +115,12 @@ def _openai_embedder(options: Mapping[str, Any]) -> Embedder:
     from synflow.models.openai_embed import open_openai_embedder
 
     return open_openai_embedder(options)
+
+
+def _transformers_embedder(options: Mapping[str, Any]) -> Embedder:
+    from synflow.models.transformers_embedder import open_transformers
+
+    return open_transformers(options)
 
 
 def _no_options(role: str, options: Mapping[str, Any]) -> None:

@@ -19,7 +19,9 @@ from synflow.models.resilience import Outage
 Append = Callable[[Path, Sequence[bytes]], None]
 """Appends lines (without their ends) to a file in one write and makes them durable: `synflow.durable.append_lines`."""
 
-PASSING = frozenset({"rate-limit", "server-error", "reset", "timeout", "bad-reply", "request-refused"})
+PASSING = frozenset(
+    {"rate-limit", "server-error", "reset", "timeout", "bad-reply", "request-refused", "answer-unbound"}
+)
 """Reasons of refusals that may be otherwise the next time; these are not written down, all others are.
 
 ``request-refused`` (a 4xx) is among them: it goes away when the server is started with other limits.
@@ -90,10 +92,11 @@ class Journalled:
         fresh: dict[str, Answer | Refusal] = {}
         if new:
             try:
-                fresh = dict(zip(new, self.backend.answer(list(new.values())), strict=True))
+                replies = self.backend.answer(list(new.values()))
+                fresh = {asked: _own(asked, reply) for asked, reply in zip(new, replies, strict=True)}
             except Outage as outage:
                 digests_asked = list(new)
-                self._keep({digests_asked[i]: reply for i, reply in outage.answered.items()})
+                self._keep({digests_asked[i]: _own(digests_asked[i], reply) for i, reply in outage.answered.items()})
                 raise
             self._keep(fresh)
             known = self._read()
@@ -166,6 +169,11 @@ def is_settled(path: Path, model: str = "") -> bool:
         elif line.startswith(b'{"passed":'):
             passed.add(line.decode(errors="replace")[11:-2])
     return passed <= answered
+
+
+def _own(request: str, reply: Answer | Refusal) -> Answer | Refusal:
+    """Return a reply, or a refusal where it answers another request than the one that it came for."""
+    return reply if reply.request == request else Refusal(request, "answer-unbound", "answers another request")
 
 
 def _line(digest: str, answer: Answer | Refusal) -> bytes:

@@ -108,7 +108,7 @@ def read_reply(ask: Ask, request: str, reply: Mapping[str, Any], options: OpenAi
         value=value,
         model=options.model,
         revision=options.revision,
-        bound=ask.bound,
+        bound=ask.sent(),
         prompt_tokens=_count(usage, "prompt_tokens"),
         cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
         answer_tokens=_count(usage, "completion_tokens"),

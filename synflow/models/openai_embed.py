@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from synflow.asks import Answer, Ask, Item, Refusal, Vector
+from synflow.asks import Answer, Ask, Item, Refusal, Vector, said_digest
 from synflow.errors import ServiceDown
 from synflow.models.openai_chat import OpenAiOptions, chat_messages
 from synflow.models.openai_http import OpenAiHttp, OpenAiServer, opened
@@ -41,7 +41,7 @@ class EmbeddingServer(OpenAiServer):
         length = math.sqrt(sum(v * v for v in values))
         if not math.isfinite(length) or length < 1e-12:
             raise TransientFailure("bad-reply", f"{self.name}: the embedding has no direction")
-        return Answer(request, values, self.options.model, self.options.revision, ask.bound)
+        return Answer(request, values, self.options.model, self.options.revision, ask.sent())
 
 
 class OpenAiEmbedder:
@@ -70,7 +70,8 @@ class OpenAiEmbedder:
             if isinstance(reply, Refusal):
                 continue
             values = np.asarray(reply.value, dtype=np.float64)
-            vectors[i] = Vector((values / np.linalg.norm(values)).astype(np.float32), reply.bound)
+            unit = (values / np.linalg.norm(values)).astype(np.float32)
+            vectors[i] = Vector(unit, reply.bound, said_digest(items[i].text))
         sizes = {v.values.size for v in vectors if v.values is not None}
         if len(sizes) > 1:
             raise ServiceDown(f"{self.model}: embeddings of {min(sizes)} and {max(sizes)} numbers", "check the servers")

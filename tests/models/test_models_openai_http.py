@@ -12,6 +12,7 @@ import pytest
 
 from synflow.asks import Answer, Ask, Item, Picture, Refusal
 from synflow.errors import ServiceDown, UsageError
+from synflow.ids import digest
 from synflow.models.contract import open_embedder, open_vlm, preflight
 from synflow.models.openai_chat import OpenAiOptions
 from synflow.models.openai_http import OpenAiHttp, OpenAiServer, Route
@@ -160,7 +161,7 @@ def options(*servers: ScriptedServer, **more: Any) -> OpenAiOptions:
 
 
 def ask(text: str = "say", affinity: str = "") -> Ask:
-    pictures = tuple(Picture(name.encode(), name, i / 2) for i, name in enumerate(("one", "two")))
+    pictures = tuple(Picture(name.encode(), digest(name.encode()), i / 2) for i, name in enumerate(("one", "two")))
     return Ask("composed-image", "d", text, SCHEMA, pictures, system="be true", affinity=affinity, seed=5)
 
 
@@ -172,7 +173,7 @@ def test_request_has_system_then_pictures_then_instruction(server: ScriptedServe
     (given,) = OpenAiHttp(options(server), "secret").answer([ask("look")])
     assert isinstance(given, Answer)
     assert given.value == {"query": "look"}
-    assert given.bound == ("one", "two")
+    assert given.bound == (digest(b"one"), digest(b"two"))
     assert given.request == ask("look").digest("tiny")
     assert (given.prompt_tokens, given.cached_tokens, given.answer_tokens) == (50, 32, 7)
     (body,) = server.bodies
@@ -369,7 +370,7 @@ def test_served_embedder_gives_unit_vectors_bound_to_what_was_shown(server: Scri
     first, empty, second, refused = embedder(server).embed(items)
     assert first.values.tolist() == pytest.approx([0.6, 0.8])
     assert second.values.tolist() == [0.0, 1.0]
-    assert second.bound == ("one", "two")
+    assert second.bound == (digest(b"one"), digest(b"two"))
     assert empty.values is refused.values is None
     assert server.bodies[0]["messages"] == [
         {"role": "system", "content": "find"},

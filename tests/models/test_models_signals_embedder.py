@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from embedder_conformance import EmbedderConformance
 
 from synflow.asks import Item, Picture
+from synflow.claims import CLAIMS, claims_of
 from synflow.ids import digest
-from synflow.models.signals.claims import CLAIMS, claims_of
 from synflow.models.signals.embedder import DIM, SATURATED, SignalsEmbedder
 
 Rgb = npt.NDArray[np.uint8]
@@ -27,6 +28,12 @@ def spot(color: str, back: tuple[int, int, int] = (128, 128, 128)) -> Rgb:
     picture = canvas(back)
     cv2.circle(picture, (80, 45), 10, SHOWN[color], -1)
     return picture
+
+
+class TestConformance(EmbedderConformance):
+    @pytest.fixture
+    def embedder(self) -> SignalsEmbedder:
+        return SignalsEmbedder()
 
 
 def jpeg(rgb: Rgb) -> Picture:
@@ -160,3 +167,49 @@ def test_same_input_same_bytes_whatever_comes_beside_it() -> None:
         assert one is not None and other.values is not None
         assert one.tobytes() == other.values.tobytes()
         assert one.dtype == np.float32
+
+
+def test_pixels_at_hand_are_looked_at_instead_of_the_jpeg() -> None:
+    shown = spot("red")
+    given = jpeg(shown)
+    told, decoded, at_hand = SignalsEmbedder().embed(
+        [
+            Item(text="A red ball."),
+            Item(pictures=(given,)),
+            Item(pictures=(Picture(b"", given.digest, 0.0, shown),)),
+        ]
+    )
+    assert told.values is not None and decoded.values is not None and at_hand.values is not None
+    assert float(told.values @ decoded.values) == pytest.approx(float(told.values @ at_hand.values), abs=1e-6)
+    assert at_hand.bound == decoded.bound == (given.digest,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The Red Sox win.", "People pray in the Blue Mosque.", "shoppers on black friday", "a fan of the red sox",
+        "He is green with envy.", "Out of the blue a dog barks.", "They are in the red.", "A car as red as a rose.",
+        "It looks like a red balloon.", "The wall is not red.", "a room without green plants", "red as a rose",
+        "Instead of the blue ball he takes another.", "She wants to paint the wall pink.", "a man in a navy blue coat",
+        "A dark green jacket.", "a pale blue sky", "He feels blue.", "a sign that says 'red'", "a red fox",
+    ],
+)  # fmt: skip
+def test_what_only_sounds_like_a_colour_claims_nothing(text: str) -> None:
+    assert claims_of(text) == ()
+
+
+def test_specks_and_seams_are_no_colour() -> None:
+    seam = canvas(SHOWN["red"])
+    seam[:, 80:] = SHOWN["green"]
+    assert score("A yellow ball.", seam) == pytest.approx(score("A blue ball.", seam) or 0, abs=1e-6)
+    specks = canvas()
+    specks[::9, ::9] = SHOWN["blue"]
+    lacking_one, clear = score("A blue ball.", specks), score("A blue ball.", spot("blue"))
+    assert lacking_one is not None and clear is not None
+    assert lacking_one < clear - 0.1
+
+
+def test_a_large_faint_tint_may_be_called_by_its_colour() -> None:
+    hazy = canvas((214, 219, 226))
+    assert score("A blue sky.", hazy) == pytest.approx(SATURATED, abs=1e-6)
+    assert (score("A red sky.", hazy) or 0) < SATURATED - 0.1

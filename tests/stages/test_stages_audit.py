@@ -7,12 +7,12 @@ import pytest
 from stages.audit import Audit
 from stages.enrich import Enrich
 from stages.rules.claims import Evidence, claims_of, judge
+from stages.rules.evidence import Lacks
 from synflow import prompts
 from synflow.asks import Answer, Picture
 from synflow.contract import Drop, Keep, Stage, Stills
 from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_of_frames, rng_of
-from synflow.media.colors import possible_shares
 from synflow.media.findings import findings
 from synflow.media.told import sure_camera, sure_paths
 from synflow.models.signals.vlm import SignalsVlm
@@ -87,9 +87,7 @@ def audit(samples, vlm=None, **config):
 
 def verdict(name, claim, facts=None, still=False):
     rgb = CLIPS[name][:1] if still else CLIPS[name]
-    shares = [possible_shares(picture) for picture in rgb]
-    tints = {color: max(share[color] for share in shares) for color in shares[0]}
-    return judge(claim, Evidence(findings(list(rgb)), facts or {}, still, tints))
+    return judge(claim, Evidence(findings(list(rgb)), facts or {}, still, Lacks(rgb)))
 
 
 @pytest.mark.parametrize(

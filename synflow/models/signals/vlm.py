@@ -49,7 +49,7 @@ class SignalsVlm:
         value = self._value(ask, pictures, rng_of(ask.seed, ask.prompt, list(ask.bound)))
         if value is None:
             return Refusal(request, "nothing-to-tell")
-        return Answer(request=request, value=value, model=self.model, revision="1", bound=ask.bound)
+        return Answer(request=request, value=value, model=self.model, revision="1", bound=ask.sent())
 
     def _value(self, ask: Ask, pictures: Sequence[Seen], rng: random.Random) -> dict[str, str] | None:
         times = [picture.time for picture in ask.pictures]
