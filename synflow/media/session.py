@@ -89,13 +89,13 @@ class MediaSession:
         return self._facts[record]
 
     def scan(self, sample: Sample) -> Scan:
-        """Return the scan of the whole source; the first call decodes it."""
+        """Return the scan of the whole source, without the bars of ``sample``; the first call decodes it."""
         record = sample.record_id
-        held = self._scans.take(record)
-        if held is not None:
-            return held
-        scan = self._guarded((record,), lambda: self._sandbox.scan(self._location(record), self._short_side))
-        return self._scans.put(record, scan)
+        scan = self._scans.take(record)
+        if scan is None:
+            scan = self._guarded((record,), lambda: self._sandbox.scan(self._location(record), self._short_side))
+            self._scans.put(record, scan)
+        return scan.cropped(sample.crop) if sample.crop else scan
 
     def stills(self, sample: Sample) -> Stills:
         """Return the pictures that stand for the clip of ``sample``, or for its asked span where it has none."""
@@ -105,6 +105,14 @@ class MediaSession:
             return held if held is not None else self._stills.put(key, restored(sample, self._stored(sample)))
         start, end = self._span(sample)
         key = (sample.record_id, repr(start), repr(end))
+        if sample.crop:
+            whole = self.stills(sample.having(crop=None))
+            rows, columns = sample.crop.box(*whole.rgb.shape[1:3])
+            key = (*key, repr(sample.crop))
+            held = self._stills.take(key)
+            times = [picture.time for picture in whole.pictures]
+            inner = np.ascontiguousarray(whole.rgb[:, rows, columns])
+            return held or self._stills.put(key, encoded(times, inner, self._quality))
         held = self._stills.take(key)
         if held is not None:
             return held
@@ -115,10 +123,10 @@ class MediaSession:
         return self._stills.put(key, encoded(times, rgb, self._quality))
 
     def clip(self, sample: Sample, start: float, end: float) -> bytes:
-        """Return ``[start, end)`` seconds of the source as H.264 in mp4, at the size of the stills."""
-        location = self._location(sample.record_id)
+        """Return ``[start, end)`` seconds of the source as H.264 in mp4, at the size of the stills, without bars."""
+        location, crop = self._location(sample.record_id), sample.crop
         key = (sample.record_id, "clip", repr(start), repr(end))
-        return self._guarded(key, lambda: self._sandbox.clip(location, start, end, self._short_side))
+        return self._guarded(key, lambda: self._sandbox.clip(location, start, end, self._short_side, crop))
 
     def release(self, record_id: str) -> None:
         """Forget what was read of a record; its failure stays known."""
