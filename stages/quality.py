@@ -23,6 +23,9 @@ from synflow.records import Crop, Measure, Sample
 LOOKS = 4
 """Stills that are looked at, evenly over the clip; the scan tells of the time between them."""
 
+DIM = 0.1
+"""Mean luma under which there is too little light to speak of colour."""
+
 WHOLE = Crop()
 
 
@@ -47,7 +50,7 @@ class QualityConfig(StageConfig):
         max_under: share of the pixels that may be nearly black; 0.75 finds night and darkened scenes.
         max_over: share of the pixels that may be blown out; 0.4 finds overexposed scenes, and things shown on white.
         max_noise: standard deviation of the noise in grey levels; 5 finds strong grain.
-        max_combing: share of the picture that may be interlaced; 0.005 finds what was not deinterlaced.
+        max_combing: share of the picture that may be interlaced; 0.002 finds what was not deinterlaced.
         max_text: share of the picture that lines of writing may cover; 0.2 finds pages and terminals.
         max_overlay: share of the picture that marks which stand while it moves may cover; 0.01 finds titles and marks.
         max_screen: share of the picture that may be plain paper with sharp things on it; 0.55 finds screens and slides.
@@ -58,11 +61,11 @@ class QualityConfig(StageConfig):
     black_exposure: float = Field(0.10, ge=0, le=1)
     black_contrast: float = Field(0.10, ge=0, le=1)
     max_black: float = Field(0.5, ge=0, le=1)
-    min_sharpness: float = Field(0.2, ge=0, le=1)
+    min_sharpness: float = Field(0.31, ge=0, le=1)
     max_frozen: float = Field(0.4, ge=0, le=1)
     frozen_seconds: float = Field(1.0, ge=0)
     min_moving: float = Field(0.7, ge=0, le=1)
-    max_blockiness: float = Field(1.55, ge=1)
+    max_blockiness: float = Field(1.2, ge=1)
     max_resting: float | None = Field(0.8, ge=0, le=1)
     max_under: float | None = Field(None, ge=0, le=1)
     max_over: float | None = Field(None, ge=0, le=1)
@@ -206,7 +209,7 @@ class Quality:
                 return Drop(reason, f"{number[name]:.1%} {unit}")
         if _over(number["noise"], limits.max_noise):
             return Drop("noisy", f"noise of {number['noise']:.1f} grey levels")
-        if limits.min_colour is not None and number["colour"] < limits.min_colour:
+        if limits.min_colour is not None and number["colour"] < limits.min_colour and number["exposure"] >= DIM:
             return Drop("colourless", f"colour {number['colour']:.1f}, tint {number['tint']:.1f} grey levels")
         return None
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 COLUMNS, ROWS = 160, 240
 """To how many columns a picture is averaged, and how many rows are looked at: those around the middle."""
 
-STEP = 12
+STEP = 8
 """Grey levels by which neighbouring rows of different fields must differ."""
 
 
@@ -35,13 +35,13 @@ def combing(picture: npt.NDArray[np.uint8]) -> float:
     """Return the share of a brightness picture in which five rows in turn go up and down, those of a field agreeing.
 
     Neighbouring columns are averaged: a moving edge is combed over several of them, noise is not. What is left of noise
-    and of fine patterns does the same among the rows of one field, where no combing can be, and is subtracted.
+    and of fine patterns does the same among the rows of one field, where no combing can be, and is subtracted twice.
     """
     if picture.shape[0] < 16 or picture.shape[1] < 16:
         return 0.0
     columns = min(COLUMNS, picture.shape[1])
     rows = cv2.resize(picture, (columns, picture.shape[0]), interpolation=cv2.INTER_AREA).astype(np.int16)
-    return round(max(0.0, _alternating(rows) - _alternating(rows[::2])), 5)
+    return round(max(0.0, _alternating(rows) - 2 * _alternating(rows[::2])), 5)
 
 
 def _alternating(rows: npt.NDArray[np.int16]) -> float:

@@ -37,9 +37,15 @@ LOOKS = 3
 PICTURES = 16
 """Pictures of the scan that are compared for what stands still."""
 
-PASSING, MOST = 0.7, 0.15
-"""Share of the edges that must pass for the picture as a whole to count as moving, and the largest overlay: more than
-that is a scene that stands."""
+TILES = (4, 6)
+"""Rows and columns of tiles by which it is told whether the scene moves: a mark fills few of them."""
+
+STANDING, TILE_EDGES, TILE_COUNT = 0.1, 12, 6
+"""A scene moves where in half of the tiles at most this share of the edges stays. Pixels of edges that a tile needs,
+and tiles that are needed."""
+
+MOST = 0.15
+"""The largest overlay, as a share of the picture: more than that is a scene that stands."""
 
 EDGE, CONSTANT = 12.0, 1.0
 """An edge stays when its mean step is over so many grey levels and over so many times what the step varies by."""
@@ -126,7 +132,7 @@ def standing(luma: Gray) -> float:
         deviation = np.sqrt(np.maximum(0, np.einsum("nij,nij->ij", step, step) / PICTURES - mean**2))
         stays |= (mean > EDGE) & (mean > CONSTANT * deviation)
         edges |= mean + deviation > EDGE
-    if stays.sum() > (1 - PASSING) * edges.sum():
+    if not _scene_moves(stays, edges):
         return 0.0
     _, labels, stats, _ = cv2.connectedComponentsWithStats(stays.astype(np.uint8))
     large = stats[:, cv2.CC_STAT_AREA] >= SPOT
@@ -134,3 +140,15 @@ def standing(luma: Gray) -> float:
     grown = cv2.dilate(large[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
     share = float(grown.mean())
     return share if share <= MOST else 0.0
+
+
+def _scene_moves(stays: Mask, edges: Mask) -> bool:
+    """Tell whether the edges pass in most parts of the picture."""
+    found = []
+    for rows in np.array_split(np.arange(len(edges)), TILES[0]):
+        for columns in np.array_split(np.arange(edges.shape[1]), TILES[1]):
+            tile = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+            count = np.count_nonzero(edges[tile])
+            if count >= TILE_EDGES:
+                found.append(np.count_nonzero(stays[tile]) / count)
+    return len(found) >= TILE_COUNT and float(np.median(found)) <= STANDING
