@@ -53,7 +53,7 @@ class Dedup:
     Config: ClassVar[type[StageConfig]] = DedupConfig
     rank: ClassVar[int] = 10
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
-    reads: ClassVar[frozenset[str]] = frozenset({"clip", "captions.text"})
+    reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop", "captions.text"})
     reasons: ClassVar[Mapping[str, str]] = {
         "near-duplicate": "a copy of the clip that the detail names",
         "forbidden-video": "a copy of a video of the list that the detail names",

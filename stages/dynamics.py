@@ -60,7 +60,7 @@ class Dynamics:
     Config: ClassVar[type[StageConfig]] = DynamicsConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
-    reads: ClassVar[frozenset[str]] = frozenset({"clip"})
+    reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop"})
     reasons: ClassVar[Mapping[str, str]] = {
         "static-clip": "nothing moves in it, whatever the camera does",
         "jumpy": "its pictures jump, stutter or flash more than allowed",

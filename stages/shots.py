@@ -50,7 +50,7 @@ class Shots:
     whole_shard: ClassVar[bool] = False
     divides: ClassVar[bool] = True
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
-    reads: ClassVar[frozenset[str]] = frozenset({"clip", "start", "end"})
+    reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop", "start", "end"})
     splits: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, str]] = {
         "too-short": "no shot lasts `min_clip`",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from synflow.asks import Answer, Ask, Embedder, Item, Picture, Refusal, Vector, Vlm, said_digest
-from synflow.records import Facts, Measure, Sample
+from synflow.records import Crop, Facts, Measure, Sample
 
 __all__ = [
     "Answer", "Ask", "Context", "CorpusStage", "Cut", "Decision", "Drop", "Embedder", "FromFile", "Item", "Keep",
@@ -92,6 +92,8 @@ class Scan:
         color: uint8, shape ``[m, h2, w2, 3]``: small RGB pictures (``max(h2, w2) == 64``) at ``color_times``.
         frames: pictures decoded; ``errors``: packets that would not decode or pictures marked corrupt.
         end: seconds at which the last picture ends.
+        combing: float64, shape ``[m]``: share of each picture of ``color_times``, at its own size, in which two fields
+            stand interlaced (see `synflow.media.combing`); empty where nobody looked.
     """
 
     times: npt.NDArray[np.float64]
@@ -101,6 +103,7 @@ class Scan:
     frames: int
     errors: int
     end: float
+    combing: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def within(self, start: float, end: float) -> Scan:
         """Return the part with ``start <= time < end``; times stay those of the source."""
@@ -114,7 +117,19 @@ class Scan:
             frames=int(inside.sum()),
             errors=self.errors,
             end=min(end, self.end),
+            combing=self.combing[tinted[: len(self.combing)]] if len(self.combing) else self.combing,
         )
+
+    def cropped(self, crop: Crop) -> Scan:
+        """Return the inner pictures; their longer side is then shorter than 160 and 64."""
+        if not len(self.luma):
+            return self
+        rows, columns = crop.box(*self.luma.shape[1:3])
+        luma, color = np.ascontiguousarray(self.luma[:, rows, columns]), self.color
+        if len(color):
+            rows, columns = crop.box(*color.shape[1:3])
+            color = np.ascontiguousarray(color[:, rows, columns])
+        return replace(self, luma=luma, color=color)
 
 
 @dataclass(frozen=True)
@@ -146,11 +161,14 @@ class Media(Protocol):
         ...
 
     def scan(self, sample: Sample) -> Scan:
-        """Return the scan of the whole source; the first call decodes it."""
+        """Return the scan of the whole source, of the inner picture where ``sample.crop`` is set."""
         ...
 
     def stills(self, sample: Sample) -> Stills:
-        """Return the pictures that stand for ``sample.clip``; in later passes the stored ones."""
+        """Return the pictures that stand for ``sample.clip``; in later passes the stored ones.
+
+        Where ``sample.crop`` is set they show the inner picture.
+        """
         ...
 
 

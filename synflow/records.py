@@ -6,6 +6,7 @@ pixel aspect. Digests are sha256 in hexadecimal.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -96,6 +97,27 @@ class Facts(Record):
     pixel_aspect: float = 1.0
     bit_depth: int = 8
     audio: bool = False
+
+
+class Crop(Record):
+    """The inner picture of a clip, without bars: where its edges lie, as shares of the display width and height."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+    def box(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return rows and columns of the inner picture in one of ``height`` by ``width`` pixels.
+
+        What is partly bar stays outside. Both begin at even places and are even in number, as coders want it.
+        """
+        spans = []
+        for low, high, size in ((self.top, self.bottom, height), (self.left, self.right, width)):
+            first, last = math.ceil(low * size - 0.01), math.floor(high * size + 0.01)
+            first, last = first + first % 2, last - last % 2
+            spans.append(slice(first, max(first + 2, last)))
+        return spans[0], spans[1]
 
 
 class Source(Record):
@@ -280,6 +302,7 @@ class Sample(Record):
         frames_digest: digest of all of ``frames`` in order.
         key_frames: indices into ``frames``, best first, at most 3.
         measures: named findings; units are in the docs of the stage that writes them.
+        crop: the inner picture where the clip has bars; from then on `Media` gives nothing but that.
     """
 
     source: Source
@@ -293,6 +316,7 @@ class Sample(Record):
     key_frames: tuple[int, ...] = ()
     measures: dict[str, Measure] = {}
     facts: dict[str, Any] = {}
+    crop: Crop | None = None
     pairs: tuple[Pair, ...] = ()
     trace: tuple[Step, ...] = ()
 

@@ -211,7 +211,7 @@ class Recall:
     def frames(self, sample: Sample) -> tuple[Sample, list[bytes]] | None:
         """Return the sample whose clip is the same, with its pictures; None where there is none."""
         earlier = self._samples.get(sample.key)
-        if earlier is None or self._there is None or not self._sure(sample):
+        if earlier is None or self._there is None or earlier.crop != sample.crop or not self._sure(sample):
             return None
         home = self._there.object(earlier.frames_object)
         try:

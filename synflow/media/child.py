@@ -22,6 +22,7 @@ from synflow.media import seccomp, wire
 from synflow.media.decoder import Decoder, Reader, load_decoder
 from synflow.media.reel import Reel, stacked
 from synflow.media.source import Place, Source
+from synflow.records import Crop
 
 Reply = tuple[dict[str, Any], list[Any]]
 
@@ -95,7 +96,7 @@ class Bench:
         head = {
             "times": got.times, "luma": [len(got.luma), height, width],
             "color_times": got.color_times, "color": [len(got.color), *thumbnail],
-            "frames": got.frames, "errors": got.errors, "end": got.end,
+            "frames": got.frames, "errors": got.errors, "end": got.end, "combing": got.combing,
         }  # fmt: skip
         return head, [stacked(got.luma), *([stacked(got.color)] if got.color else [])]
 
@@ -107,7 +108,8 @@ class Bench:
 
     def _clip(self, place: Place, request: dict[str, Any]) -> Reply:
         reel = self._wound(place, int(request["short_side"]))
-        return {}, [reel.clip(float(request["start"]), float(request["end"]))]
+        crop = Crop(**request["crop"]) if request.get("crop") else None
+        return {}, [reel.clip(float(request["start"]), float(request["end"]), crop)]
 
 
 def limit(memory: int, lifeline: int, main_thread: bool) -> dict[str, Any]:

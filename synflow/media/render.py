@@ -11,6 +11,7 @@ import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from synflow.media.decoder import Header
+from synflow.records import Crop
 
 LUMA_SIDE = 160
 """Longer side of the brightness pictures, in pixels."""
@@ -152,6 +153,20 @@ def _halved(plane: Pixels, width: int, height: int) -> Pixels | None:
     for _ in range(times):
         plane = cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA)
     return plane
+
+
+def cut_to(crop: Crop, frame: Any) -> Any:
+    """Return the inner picture of ``frame``, both ``av.VideoFrame`` in yuv420p of even sides."""
+    height, width = frame.height, frame.width
+    rows, columns = crop.box(height, width)
+    planes = frame.to_ndarray().ravel()
+    luma = planes[: height * width].reshape(height, width)[rows, columns]
+    chroma = planes[height * width :].reshape(2, height // 2, width // 2)
+    chroma = chroma[:, rows.start // 2 : rows.stop // 2, columns.start // 2 : columns.stop // 2]
+    whole = np.concatenate([luma.ravel(), chroma.ravel()]).reshape(-1, luma.shape[1])
+    inner = av.VideoFrame.from_ndarray(whole, format="yuv420p")
+    inner.colorspace, inner.color_range = frame.colorspace, frame.color_range
+    return inner
 
 
 def _matrix(frame: Any) -> Any:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from synflow.contract import Scan
 from synflow.errors import ClipFailure, Interrupted, ServiceDown, UsageError
 from synflow.media import wire
-from synflow.records import Facts, Location
+from synflow.records import Crop, Facts, Location
 
 START_DEADLINE = 60.0
 """Seconds that a child may take to say hello."""
@@ -90,6 +90,7 @@ class Sandbox:
             frames=head["frames"],
             errors=head["errors"],
             end=head["end"],
+            combing=np.asarray(head["combing"], dtype=np.float64),
         )
 
     def stills(
@@ -105,9 +106,11 @@ class Sandbox:
         )
         return head["times"], buffers[0].reshape(head["shape"])
 
-    def clip(self, location: Location, start: float, end: float, short_side: int) -> bytes:
-        """Return ``[start, end)`` seconds as H.264 in mp4; the bytes depend on the source and span alone."""
-        _, buffers = self._ask(location, {"op": "clip", "start": start, "end": end, "short_side": short_side})
+    def clip(self, location: Location, start: float, end: float, short_side: int, crop: Crop | None = None) -> bytes:
+        """Return ``[start, end)`` seconds as H.264 in mp4; the bytes depend on the source, span and crop alone."""
+        inner = crop.model_dump() if crop else None
+        request = {"op": "clip", "start": start, "end": end, "short_side": short_side, "crop": inner}
+        _, buffers = self._ask(location, request)
         return buffers[0].tobytes()
 
     def stop(self) -> None:

@@ -16,7 +16,7 @@ from synflow.contract import Scan, Stills
 from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_of_frames
 from synflow.media.sandbox import Sandbox
-from synflow.records import Facts, Location, Sample
+from synflow.records import Crop, Facts, Location, Sample
 
 SCAN_BYTES = 256 << 20
 """Most bytes of scans that are kept for stages to come; what is over is decoded again when asked for."""
@@ -101,15 +101,15 @@ class MediaSession:
         return self._facts[record]
 
     def scan(self, sample: Sample) -> Scan:
-        """Return the scan of the whole source; the first call decodes it."""
+        """Return the scan of the whole source, without the bars of ``sample``; the first call decodes it."""
         record = sample.record_id
         self.looks += 1
-        held = self._scans.take(record)
-        if held is not None:
-            return held
-        self.decoded.add(record)
-        scan = self._guarded((record,), lambda: self._sandbox.scan(self._location(record), self._short_side))
-        return self._scans.put(record, scan)
+        scan = self._scans.take(record)
+        if scan is None:
+            self.decoded.add(record)
+            scan = self._guarded((record,), lambda: self._sandbox.scan(self._location(record), self._short_side))
+            self._scans.put(record, scan)
+        return scan.cropped(sample.crop) if sample.crop else scan
 
     def stills(self, sample: Sample) -> Stills:
         """Return the pictures that stand for the clip of ``sample``, or for its asked span where it has none."""
@@ -119,23 +119,29 @@ class MediaSession:
             held = self._stills.take(key)
             return held if held is not None else self._stills.put(key, restored(sample, self._stored(sample)))
         start, end = self._span(sample)
-        key = (sample.record_id, repr(start), repr(end))
+        key = (sample.record_id, repr(start), repr(end), repr(sample.crop))
         held = self._stills.take(key)
-        if held is not None:
-            return held
-        self.decoded.add(sample.record_id)
-        times, rgb = self._guarded(
-            key,
-            lambda: self._sandbox.stills(self._location(sample.record_id), start, end, self._count, self._short_side),
-        )
-        return self._stills.put(key, Encoded(times, rgb, self._quality))
+        return held if held is not None else self._stills.put(key, self._decoded(sample, start, end))
+
+    def _decoded(self, sample: Sample, start: float, end: float) -> Encoded:
+        """Return the stills of a span from the source, without the bars of ``sample``."""
+        key = (sample.record_id, repr(start), repr(end), repr(None))
+        whole = self._stills.take(key)
+        if not isinstance(whole, Encoded):
+            self.decoded.add(sample.record_id)
+            location = self._location(sample.record_id)
+            times, rgb = self._guarded(
+                key, lambda: self._sandbox.stills(location, start, end, self._count, self._short_side)
+            )
+            whole = Encoded(times, rgb, self._quality)
+        return whole.cropped(sample.crop) if sample.crop else whole
 
     def clip(self, sample: Sample, start: float, end: float) -> bytes:
-        """Return ``[start, end)`` seconds of the source as H.264 in mp4, at the size of the stills."""
-        location = self._location(sample.record_id)
+        """Return ``[start, end)`` seconds of the source as H.264 in mp4, at the size of the stills, without bars."""
+        location, crop = self._location(sample.record_id), sample.crop
         key = (sample.record_id, "clip", repr(start), repr(end))
         self.decoded.add(sample.record_id)
-        return self._guarded(key, lambda: self._sandbox.clip(location, start, end, self._short_side))
+        return self._guarded(key, lambda: self._sandbox.clip(location, start, end, self._short_side, crop))
 
     def expect(self, record_id: str, facts: Facts) -> None:
         """Take ``facts`` for what probing the source would tell, until the record is released."""
@@ -179,6 +185,12 @@ class Encoded(Stills):
 
     def __init__(self, times: Sequence[float], rgb: npt.NDArray[np.uint8], quality: int) -> None:
         vars(self).update(rgb=rgb, _times=tuple(float(time) for time in times), _quality=quality)
+
+    def cropped(self, crop: Crop) -> Encoded:
+        """Return the same pictures without what lies outside ``crop``."""
+        rows, columns = crop.box(*self.rgb.shape[1:3])
+        inner = np.ascontiguousarray(self.rgb[:, rows, columns])
+        return Encoded(vars(self)["_times"], inner, vars(self)["_quality"])
 
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:

@@ -161,9 +161,9 @@ def test_bytes_of_a_clip_count_only_when_they_came_twice(
 ) -> None:
     reel = Reel(opened("pyav", videos["h264-b-frames"]), 96)
     outcomes = iter([b"odd", b"usual", b"other", b"usual"])
-    monkeypatch.setattr(Reel, "_written", lambda self, places: next(outcomes))
+    monkeypatch.setattr(Reel, "_written", lambda self, places, crop: next(outcomes))
     assert reel.clip(0.0, 1.0) == b"usual"
     endless = iter(range(100))
-    monkeypatch.setattr(Reel, "_written", lambda self, places: str(next(endless)).encode())
+    monkeypatch.setattr(Reel, "_written", lambda self, places, crop: str(next(endless)).encode())
     with pytest.raises(ClipFailure, match="different in each"):
         reel.clip(0.0, 1.0)

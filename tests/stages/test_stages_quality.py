@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -129,3 +131,104 @@ def test_blockiness_finds_the_grid_of_the_coder():
 def test_look_at_takes_colour_or_luma():
     picture = texture(1, 180, 320)
     assert look_at(picture) == look_at(np.repeat(picture[..., None], 3, axis=2))
+
+
+def coloured(film: Gray) -> np.ndarray:
+    """The film in colours that its brightness does not tell."""
+    turned = film[:, ::-1]
+    return np.stack([film, turned, 255 - film], axis=-1)
+
+
+class Seen(Films):
+    """Films whose thumbnails are in colour unless asked otherwise, with a given combing."""
+
+    tint: bool = True
+    comb: float = 0.0
+
+    def scan(self, sample):
+        scan = super().scan(sample)
+        color = coloured(scan.color[..., 0]) if self.tint else scan.color
+        return replace(scan, color=color, combing=np.full(len(scan.color_times), self.comb))
+
+
+def noisy(film: Gray, sigma: float) -> Gray:
+    grain = np.random.default_rng(3).normal(0, sigma, film.shape)
+    return np.clip(film + grain, 0, 255).astype(np.uint8)
+
+
+def bright(film: Gray) -> Gray:
+    return np.clip(film * 1.5 + 120.0, 0, 255).astype(np.uint8)
+
+
+def page() -> Gray:
+    picture = np.full((360, 640), 250, np.uint8)
+    for line in range(12):
+        cv2.putText(picture, "what is written here", (30, 40 + 26 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 10, 2)
+    film = hold(picture, 3).copy()
+    film[40:, 345:, :] = 90
+    return film
+
+
+@pytest.mark.parametrize(
+    ("film", "limit", "reason"),
+    [
+        pytest.param(dark(scene(), 0.13, floor=0), {"max_under": 0.75}, "under-exposed", id="dark"),
+        pytest.param(bright(scene()), {"max_over": 0.4}, "over-exposed", id="bright"),
+        pytest.param(noisy(scene(), 14), {"max_noise": 5.0}, "noisy", id="grain"),
+        pytest.param(page(), {"max_screen": 0.55}, "screen-recording", id="page as a screen"),
+        pytest.param(page(), {"max_text": 0.2}, "text-heavy", id="page as text"),
+    ],
+)  # fmt: skip
+def test_what_is_off_by_default_drops_when_asked(film: Gray, limit: dict[str, float], reason: str):
+    def outcome(film: Gray, **config: float):
+        ctx = Seen({"a": film})
+        return Quality(QualityConfig(**config))([sample_of("a", clip=True, seconds=len(film) / 25)], ctx)[0]
+
+    assert isinstance(outcome(film), Keep)
+    asked = outcome(film, **limit)
+    assert isinstance(asked, Drop) and asked.reason == reason and reason in Quality.reasons
+    assert isinstance(outcome(scene(), **limit), Keep)
+
+
+def test_colour_and_combing_are_read_off_the_scan():
+    sample = sample_of("a", clip=True, seconds=3)
+    ctx = Seen({"a": scene()})
+    limits = QualityConfig(min_colour=3.0, max_combing=0.002)
+    assert isinstance(Quality(limits)([sample], ctx)[0], Keep)
+    ctx.tint = False
+    grey = Quality(limits)([sample], ctx)[0]
+    assert isinstance(grey, Drop) and grey.reason == "colourless"
+    ctx.tint, ctx.comb = True, 0.02
+    combed = Quality(limits)([sample], ctx)[0]
+    assert isinstance(combed, Drop) and combed.reason == "interlaced"
+    assert isinstance(Quality()([sample], ctx)[0], Keep)
+
+
+def test_a_mark_that_stands_over_a_moving_scene():
+    large = texture(4, 180, 700)
+    film = np.stack([large[:, 5 * k : 5 * k + 320] for k in range(75)])
+    marked = film.copy()
+    for picture in marked:
+        cv2.putText(picture, "CHANNEL 5", (20, 150), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 255, 4)
+    assert isinstance(judge(film, max_overlay=0.01, min_sharpness=0.0), Keep)
+    outcome = judge(marked, max_overlay=0.01, min_sharpness=0.0)
+    assert isinstance(outcome, Drop) and outcome.reason == "overlaid"
+
+
+def test_a_slide_show_is_dropped_unless_it_may_stay():
+    film = np.concatenate([hold(scene(1.0)[0] if k == 0 else texture(k, 180, 320), 1.2) for k in range(4)])
+    outcome = judge(film, min_sharpness=0.0)
+    assert isinstance(outcome, Drop) and outcome.reason == "slide-show"
+    assert "pictures stand for 97% of the time" in outcome.detail
+    kept = Quality(QualityConfig(max_resting=None, min_sharpness=0.0))
+    assert isinstance(kept([sample_of("a", clip=True, seconds=len(film) / 25)], Films({"a": film}))[0], Keep)
+
+
+def test_a_letterboxed_clip_is_cropped_not_dropped():
+    film = np.zeros((75, 180, 320), np.uint8)
+    film[:, 24:156] = scene()[:, :132]
+    outcome = judge(film)
+    assert isinstance(outcome, Keep) and outcome.sample.crop is not None
+    assert outcome.sample.measures["quality.crop_top"] == pytest.approx(24 / 180, abs=0.02)
+    assert outcome.sample.measures["quality.crop_bottom"] == pytest.approx(156 / 180, abs=0.02)
+    assert judge(film, crop_bars=False).sample.crop is None
