@@ -206,13 +206,16 @@ def stuttering(seconds: float) -> Gray:
     [(jumping(3), "jumps", 0.5), (strobing(3), "flashes", 2.0), (stuttering(4), "stutter", 0.5)],
 )
 def test_films_that_jump_are_dropped_on_request(film: Gray, name: str, most: float):
-    assert isinstance(judge(film, min_residual=0), Keep)
+    calm = judge(film, min_residual=0)
+    assert isinstance(calm, Keep)
+    assert name in str(calm.sample.measures["dynamics.flags"]).split("+")
     outcome = judge(film, **{"min_residual": 0, f"max_{name}": most})
     assert isinstance(outcome, Drop)
     assert outcome.reason == "jumpy"
     smooth = judge(walk(texture(1), 4), **{f"max_{name}": most})
     assert isinstance(smooth, Keep)
     assert smooth.sample.measures[f"dynamics.{name}"] == 0
+    assert smooth.sample.measures["dynamics.flags"] == ""
 
 
 def test_what_is_measured_does_not_depend_on_threads():
