@@ -150,7 +150,7 @@ def farneback(one: Gray, other: Gray) -> npt.NDArray[np.float32]:
 
 
 def ranked(data: Path, scans: list[tuple[Row, Scan]]) -> Row:
-    """Return the rank correlation of residuals: ours and Farneback's at 160 pixels against Farneback's at 398."""
+    """Return Spearman correlations of residuals: ours and Farneback's at 160 pixels against Farneback's at 398."""
     found: dict[str, tuple[float, float, float]] = {}
     for label, scan in scans:
         starts = np.linspace(0, max(0.0, float(scan.times[-1]) - 0.25), 6)
@@ -159,7 +159,8 @@ def ranked(data: Path, scans: list[tuple[Row, Scan]]) -> Row:
         couples = [(i, int(np.searchsorted(at, s + 0.2 - 1e-6))) for s in starts for i in [int(np.searchsorted(at, s))]]
         couples = [(i, j) for i, j in couples if j < min(len(large), len(small))]
         values = [
-            float(np.median([residual_of(farneback(film[i], film[j])) for i, j in couples])) for film in (large, small)
+            float(np.median([residual_of(farneback(film[i], film[j])) / (at[j] - at[i]) for i, j in couples]))
+            for film in (large, small)
         ]
         found[label["id"]] = (float(looked_at(scan.times, scan.luma)[0]["dynamics.residual"]), values[1], values[0])
     table = np.argsort(np.argsort(np.array(list(found.values())), axis=0), axis=0)

@@ -99,6 +99,7 @@ MEASURES: Mapping[str, str] = {
     "dynamics.jumps": "share of the moments in which a picture is not found again 0.2 s later, 0 to 1",
     "dynamics.stutter": "times per second that the film stands and then jumps",
     "dynamics.flashes": "flashes of the whole picture (a tenth of full brightness up and down again) per second",
+    "dynamics.flags": "which of jumps, stutter, flashes and speed are unusual, joined by `+`; empty where none is",
     "dynamics.grain": "standard deviation of the grain, grey levels at 160 pixels",
     "dedup.phash": "perceptual hash of the clip over time, hexadecimal",
     "consistency.score": "how well caption and pictures fit: cosine of their embeddings, -1 to 1",

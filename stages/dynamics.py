@@ -20,6 +20,10 @@ NOISE = 0.005
 """Widths per second of residual motion that errors of the flow alone can make under a moving camera."""
 
 
+UNEASY: Mapping[str, float] = {"jumps": 0.7, "stutter": 1.0, "flashes": 2.5, "speed": 0.5}
+"""From where a measure is flagged: real clips stay below (a shaking hand at times reaches the first and the last)."""
+
+
 class DynamicsConfig(StageConfig):
     """When a clip is static, and when it jumps. The paper names the step and no detector: all of this is ours.
 
@@ -39,6 +43,7 @@ class DynamicsConfig(StageConfig):
             missing pictures, strobing); null to keep all.
         max_stutter: times per second that the film stands and then jumps; null to keep all.
         max_flashes: flashes of the whole picture per second; null to keep all.
+        max_speed: widths per second that what is seen moves, camera and all; null to keep all.
     """
 
     min_residual: float = Field(0.009, ge=0)
@@ -50,6 +55,7 @@ class DynamicsConfig(StageConfig):
     max_jumps: float | None = Field(None, ge=0, le=1)
     max_stutter: float | None = Field(None, ge=0)
     max_flashes: float | None = Field(None, ge=0)
+    max_speed: float | None = Field(None, ge=0)
 
 
 class Dynamics:
@@ -63,7 +69,7 @@ class Dynamics:
     reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop"})
     reasons: ClassVar[Mapping[str, str]] = {
         "static-clip": "nothing moves in it, whatever the camera does",
-        "jumpy": "its pictures jump, stutter or flash more than allowed",
+        "jumpy": "its pictures jump, stutter, flash or rush by more than allowed",
     }
     decides: ClassVar[frozenset[str]] = frozenset(DynamicsConfig.model_fields)
     cuts: ClassVar[tuple[Cut, ...]] = (
@@ -80,6 +86,7 @@ class Dynamics:
         Cut("jumpy", (("dynamics.jumps", "max_jumps"),), "below"),
         Cut("jumpy", (("dynamics.stutter", "max_stutter"),), "below"),
         Cut("jumpy", (("dynamics.flashes", "max_flashes"),), "below"),
+        Cut("jumpy", (("dynamics.speed", "max_speed"),), "below"),
     )
 
     def __init__(self, config: DynamicsConfig | None = None) -> None:
@@ -108,7 +115,7 @@ class Dynamics:
         needed = max(NOISE, limits.min_parallax * speed) if speed >= limits.moving_camera else limits.min_residual
         if still and residual < min(needed, limits.min_residual):
             return Drop("static-clip", f"residual {residual:.3f} widths/s, {changed:.1%} changed")
-        for name in ("jumps", "stutter", "flashes"):
+        for name in UNEASY:
             most = getattr(limits, f"max_{name}")
             if most is not None and float(measures[f"dynamics.{name}"]) > most:
                 return Drop("jumpy", f"{name} {float(measures[f'dynamics.{name}']):.2f}, more than {most:g}")
@@ -133,6 +140,7 @@ def looked_at(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> tu
         "dynamics.jumps": round(motion.jumps, 4),
         "dynamics.stutter": round(motion.stutter, 4),
         "dynamics.flashes": round(motion.flashes, 4),
+        "dynamics.flags": "+".join(name for name, least in UNEASY.items() if getattr(motion, name) >= least),
         "dynamics.grain": round(motion.grain, 3),
     }
     return measures, {"camera": camera, "movers": movers_of(motion.pairs)}

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synflow.media.flow import STILL, DenseFlow, Model, Sight, camera_flow, seen_twice, shifted
+from synflow.media.flow import STILL, DenseFlow, Model, Sight, camera_flow, reach_of, seen_twice, shifted
 from synflow.media.light import Gray, Mask, clipped, light_of, lit
 from synflow.media.steps import Sudden
 
@@ -39,6 +39,12 @@ UNMATCHED = 24.0
 
 JUMP = 0.35
 """Share of the picture that must not be found again where the film jumps."""
+
+OVERLAY_STEP = 3.0
+"""Pixels that the camera must move for what stays in its place to be seen in two pictures."""
+
+EDGE = 20
+"""Grey levels between neighbours that make an edge."""
 
 OVERLAY = 5.0
 """Grey levels by which what stays in its place on the screen may waver."""
@@ -181,7 +187,7 @@ class Eye:
         film = self._small[places].astype(np.float32)
         spread = film.std(0)
         mean = film.mean(0).astype(np.uint8)
-        sharp = cv2.morphologyEx(mean, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 20
+        sharp = cv2.morphologyEx(mean, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > EDGE
         found = (sharp & (spread < max(OVERLAY, 2 * self._spread))).astype(np.uint8)
         height, width = (self._shape[0] + 1) // 2, (self._shape[1] + 1) // 2
         found = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)
@@ -231,7 +237,7 @@ class Eye:
         mask = _unlike(a, lit(b, gain, base)) > limit
         if gain != 1.0 or base != 0.0:
             inside &= ~clipped(a, b)
-        free = inside & ~self._at_once(sudden, time, time + gap)
+        free = inside & ~self._on_screen(i, j, sight.camera, sudden)
         mask &= free
         kept = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         unit = self._width * gap
@@ -244,15 +250,27 @@ class Eye:
         )
         return float(kept.sum() / max(1, inside.sum())), seen
 
-    def _at_once(self, sudden: Sequence[Sudden], start: float, end: float) -> Mask:
-        """Return what changed at one blow in a stretch of time, and what stays in its place under a moving camera."""
-        size, out = (self._shape[1], self._shape[0]), np.zeros(self._shape, bool)
-        for event in sudden:
-            if event.before >= start - 0.05 and event.after <= end + 0.05:
-                out |= cv2.resize(event.mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        if self._overlay is not None:
-            out |= cv2.resize(self._overlay.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        return np.asarray(out)
+    def _on_screen(self, i: int, j: int, camera: Model, sudden: Sequence[Sudden]) -> Mask:
+        """Return the places, in either picture, of what belongs to the screen and not to the scene.
+
+        That is what changed at one blow between them, and what stays in its place while the camera moves.
+        """
+        start, end = float(self._times[i]) - 0.05, float(self._times[j]) + 0.05
+        out = np.zeros(self._shape, np.uint8)
+        masks = [event.mask for event in sudden if event.before >= start and event.after <= end]
+        for mask in [*masks, *([] if self._overlay is None else [self._overlay])]:
+            size = (self._shape[1], self._shape[0])
+            out |= cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        if reach_of(camera, self._shape) >= OVERLAY_STEP:
+            a, b = self.smooth(i), self.smooth(j)
+            around = np.ones((3, 3), np.uint8)
+            same = (cv2.absdiff(a, b) <= max(OVERLAY, self._spread)).astype(np.uint8)
+            # Single pixels are alike by chance; a patch with an edge in it is not.
+            same = cv2.erode(same, around) & (cv2.morphologyEx(a, cv2.MORPH_GRADIENT, around) > 2 * EDGE)
+            out |= cv2.dilate(same, np.ones((5, 5), np.uint8))
+            # The second picture is moved back onto the first, and what stands on its screen with it.
+            out |= shifted(out, camera, border=cv2.BORDER_CONSTANT)
+        return np.asarray(out > 0)
 
 
 def _unlike(one: Gray, other: Gray) -> Gray:

@@ -95,11 +95,19 @@ def sudden_changes(times: Times, small: Gray, noise: float, camera: Model | None
 
 
 def _differences(times: Times, film: Gray, camera: Model | None) -> Gray:
-    """Return how each picture differs from the next once light and camera are undone, uint8 ``[n - 1, h, w]``."""
+    """Return how each picture differs from the next, uint8 ``[n - 1, h, w]``, in the same light.
+
+    Under a moving camera the lesser difference counts, of the pictures as they are and with the camera undone: the
+    scene is the same in the one, and what stays on the screen in the other.
+    """
+    plain = _apart(film, film[1:].copy())
     if camera is None:
-        after = film[1:].copy()
-    else:
-        after = np.stack([shifted(p, camera * float(gap)) for p, gap in zip(film[1:], np.diff(times), strict=True)])
+        return plain
+    steps = zip(film[1:], np.diff(times).tolist(), strict=True)
+    return np.minimum(plain, _apart(film, np.stack([shifted(picture, camera * gap) for picture, gap in steps])))
+
+
+def _apart(film: Gray, after: Gray) -> Gray:
     level = np.array([cv2.mean(picture)[0] for picture in film])
     for k in np.flatnonzero(np.abs(np.diff(level)) > SAME_LIGHT):
         after[k] = relit(film[k], after[k])
