@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
-from corpus import (
+from kit.corpus import (
     CACHE,
     HEIGHT,
     RATE,
