@@ -2,8 +2,8 @@
 
 Called as ``python daft_frames.py CORPUS OUT`` with the peer's own interpreter; writes ``OUT/kept.json``.
 
-A file that is no whole video ends its run or stops it for good, so the run proper is given the others only. What it
-does with such a file is tried before, in a process of its own, and told as a note.
+Several files in one call never come back on two CPUs, so it is called file by file. A file that is no whole video ends
+its run, or stops it for good: what it does with such a file is tried before, in a process of its own, and told as a note.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ PATIENCE = 60.0
 
 PROBE = """
 import sys, daft
-frame = daft.read_video_frames(sys.argv[1:], 224, 398, sample_interval_seconds=0.5)
-print(frame.groupby("path").agg(daft.col("frame_index").count()).to_pydict())
+for path in sys.argv[1:]:
+    print(daft.read_video_frames(path, 224, 398, sample_interval_seconds=0.5).select("frame_index").to_pydict())
 """
 
 
@@ -33,9 +33,12 @@ def main() -> None:
     import daft
 
     good = [path for path in names if path not in broken]
-    frame = daft.read_video_frames(good, 224, 398, sample_interval_seconds=0.5)
-    counted = frame.groupby("path").agg(daft.col("frame_index").count()).to_pydict()["path"]
-    kept = sorted(names[path.removeprefix("file://")] for path in counted)
+    kept = []
+    for path in good:
+        frame = daft.read_video_frames(path, 224, 398, sample_interval_seconds=0.5)
+        pictures = frame.select(frame["data"].image.encode("JPEG")).to_pydict()
+        if any(pictures.values()):
+            kept.append(names[path])
     dropped = {name: "" for name in names.values() if name not in kept}
     (out / "kept.json").write_text(json.dumps({"kept": kept, "dropped": dropped, "note": note}))
 
