@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import av
-from corpus import CACHE, default_videos, peers_corpus
+from kit.corpus import CACHE, default_videos, peers_corpus
+from kit.watch import Usage, machine, spread, watched
 from peers.environments import ENVIRONMENTS, HERE, installed, python_of, state_of
-from watch import Usage, machine, spread, watched
 
 SCRIPTS = {
     "ray-data": "ray_data.py",

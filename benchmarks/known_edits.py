@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
-from corpus import (
+from kit.corpus import (
     CACHE,
     HEIGHT,
     RATE,
@@ -41,7 +42,7 @@ from corpus import (
 
 GOAL = 0.95
 SECONDS = 4.0
-EACH = 14
+EACH = 12
 """Records of each edit of pictures; `TEXTS` of each bad caption."""
 
 TEXTS = 8
@@ -60,7 +61,8 @@ MANIFEST = """
 version: 1
 name: known-edits
 inputs: [{{clips: "{list}", licence: unknown}}]
-executor: {{use: serial}}
+executor: {executor}
+shard_clips: 16
 media: {{frames: 4}}
 stages:
   - validate
@@ -377,7 +379,12 @@ def built(videos: Path, workers: int) -> tuple[Path, list[Record]]:
         jobs += [(piece, "flipped") for piece in _misread(good)]
         list(pool.map(make_edit, *zip(*jobs, strict=True), [folder] * len(jobs)))
     records = _records(folder, good)
-    rows = [{"id": one.id, "path": one.path, "caption": one.caption} for one in records]
+    # A clip without a caption is legal; an empty caption is a fault.
+    rows = [
+        {"id": one.id, "path": one.path}
+        | ({"caption": one.caption} if one.caption or one.reason == "caption-empty" else {})
+        for one in records
+    ]
     write_rows(folder / "videos.jsonl", rows)
     (folder / "truth.json").write_text(json.dumps([asdict(one) for one in records], indent=1))
     return folder, records
@@ -385,7 +392,11 @@ def built(videos: Path, workers: int) -> tuple[Path, list[Record]]:
 
 def _turns(count: int) -> dict[str, list[int]]:
     """Return for each edit the places of the clips it is made of: spread, so that each clip serves a few."""
-    return {name: [(5 * turn + 3 * k) % count for k in range(min(EACH, count))] for turn, name in enumerate(KINDS)}
+    lap = count // math.gcd(3, count)
+    return {
+        name: [(5 * turn + 3 * k + k // lap) % count for k in range(min(EACH, count))]
+        for turn, name in enumerate(KINDS)
+    }
 
 
 def _usable(path: Path) -> bool:
@@ -449,10 +460,11 @@ def _misread(good: list[tuple[Piece, dict[str, Any]]]) -> list[Piece]:
     return _colorful(good) + _captioned(good)
 
 
-def fates(folder: Path, out: Path) -> dict[str, tuple[str, str, str]]:
+def fates(folder: Path, out: Path, workers: int) -> dict[str, tuple[str, str, str]]:
     """Run synflow; return for each dropped record its stage, reason and detail."""
     manifest = folder / "manifest.yaml"
-    manifest.write_text(MANIFEST.format(list=folder / "videos.jsonl"))
+    executor = "{use: serial}" if workers == 1 else f"{{use: ray, address: local, cpus: {workers}}}"
+    manifest.write_text(MANIFEST.format(list=folder / "videos.jsonl", executor=executor))
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "synflow", "run", str(manifest), "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -537,14 +549,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("videos", nargs="?", type=Path, help="folder of videos")
     parser.add_argument("--json", type=Path, help="write figures and every mistake to this file")
-    parser.add_argument("--workers", type=int, default=2, help="processes that make the clips")
+    parser.add_argument("--workers", type=int, default=2, help="processes that make the clips, and then run synflow")
     parser.add_argument("--only-make", action="store_true", help="make the clips, run nothing")
     options = parser.parse_args()
     folder, records = built((options.videos or default_videos()).resolve(), options.workers)
     print(f"{len(records)} records in {folder}", file=sys.stderr)
     if options.only_make:
         return
-    result = judged(records, fates(folder, folder.with_name(folder.name + "-run")))
+    result = judged(records, fates(folder, folder.with_name(folder.name + "-run"), options.workers))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1))
     print(table(result))

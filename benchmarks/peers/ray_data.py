@@ -98,11 +98,11 @@ def main() -> None:
     samples = data.filter(lambda row: row["id"] not in dropped).map(
         lambda row: {
             "__key__": row["id"],
-            "json": {"caption": row["caption"]},
+            "json": json.dumps({"caption": row["caption"]}),
             **{f"{k}.jpg": jpeg for k, jpeg in enumerate(row["jpegs"])},
         }
     )
-    samples.write_webdataset(str(out / "tars"))
+    samples.write_webdataset(str(out / "tars"), encoder=None)
     kept = [row["id"] for row in briefs if row["id"] not in dropped]
     (out / "kept.json").write_text(json.dumps({"kept": kept, "dropped": dropped}))
     ray.shutdown()

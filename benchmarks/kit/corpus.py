@@ -21,7 +21,7 @@ from typing import Any
 import av
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / "runs" / "benchmarks"
 """Where corpora and environments are kept; ignored by git."""
 

@@ -30,6 +30,9 @@ ONE_THREAD = dict.fromkeys(
 )
 """Variables that hold a command to one thread in its numeric libraries."""
 
+GRACE = 5.0
+"""Seconds that processes left behind have to end by themselves."""
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -88,7 +91,8 @@ def watched(
                         one.kill()
             time.sleep(STEP)
         assert keeper.stdout is not None
-        told = keeper.stdout.read()
+        with keeper.stdout as answer:
+            told = answer.read()
     account = json.loads(told) if told else {"cpu": 0.0, "status": None}
     # Children that a process never waits for are missing in the kernel's account, short ones in the samples.
     cpu = max(float(account["cpu"]), sum(seen.values()))
@@ -126,12 +130,13 @@ def _keep(command: Sequence[str]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     child = subprocess.Popen(command, stdout=sys.stderr)
     status = child.wait()
-    # What is still there was left behind (daemons): asked to end, then made to.
-    limit = time.monotonic() + 10.0
+    # What is still there was left behind (daemons): given time to end, asked to, then made to.
+    began = time.monotonic()
     while left := psutil.Process().children(recursive=True):
-        for one in left:
+        late = time.monotonic() - began
+        for one in left if late > GRACE else ():
             with suppress(psutil.Error):
-                one.send_signal(signal.SIGTERM if time.monotonic() < limit else signal.SIGKILL)
+                one.send_signal(signal.SIGTERM if late < 3 * GRACE else signal.SIGKILL)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass

@@ -1,0 +1,1 @@
+"""What several benchmarks share: corpora of known clips, and what a command takes."""

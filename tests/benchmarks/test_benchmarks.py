@@ -1,0 +1,71 @@
+"""What the benchmarks rest on: the account of CPU and memory, and the verdict on known edits."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+from kit.watch import watched  # noqa: E402
+from known_edits import Record, judged, shortfalls  # noqa: E402
+
+BUSY = "import time\nwhile time.process_time() < 0.6: pass\n"
+
+
+def test_cpu_of_children_is_counted_even_where_nobody_waits_for_them() -> None:
+    script = (
+        f"import subprocess, sys; busy = {BUSY!r}\n"
+        "subprocess.Popen([sys.executable, '-c', busy], start_new_session=True)\n"
+        "subprocess.run([sys.executable, '-c', busy + 'held = bytearray(60 << 20); time.sleep(0.5)'])\n"
+    )
+    usage = watched([sys.executable, "-c", script])
+    assert usage.status == 0
+    assert usage.cpu > 1.1
+    assert usage.peak > 60 << 20
+
+
+def test_a_command_past_its_limit_is_stopped_with_all_it_started() -> None:
+    usage = watched([sys.executable, "-c", "import time; time.sleep(60)"], limit=1.0)
+    assert usage.status is None
+    assert usage.wall < 30
+
+
+def test_the_exit_status_is_told() -> None:
+    assert watched([sys.executable, "-c", "raise SystemExit(3)"]).status == 3
+
+
+def record(name: str, edit: str, reason: str, base: str = "") -> Record:
+    return Record(name, f"{name}.mp4", "", edit, reason, base)
+
+
+def test_precision_and_recall_by_reason() -> None:
+    records = [
+        record("good_a", "good", "", "a"), record("good_b", "good", "", "b"), record("good_c", "good", "", "c"),
+        record("copy_a", "recoded", "near-duplicate", "a"), record("copy_b", "recoded", "near-duplicate", "b"),
+        record("soft", "blurred", "blurred"), record("dark", "black", "black"),
+    ]  # fmt: skip
+    fate = {
+        # The better of two copies stays: here the edited one, and that is right too.
+        "good_a": ("dedup", "near-duplicate", ""),
+        "good_c": ("quality", "blurred", ""),
+        "soft": ("quality", "blurred", ""),
+    }
+    result = judged(records, fate)
+    codes = result["codes"]
+    assert (codes["near-duplicate"]["found"], codes["near-duplicate"]["wanted"]) == (1, 2)
+    assert codes["near-duplicate"]["precision"] == 1.0
+    assert (codes["blurred"]["recall"], codes["blurred"]["precision"]) == (1.0, 0.5)
+    assert codes["black"]["recall"] == 0.0
+    assert result["good_lost"] == 1
+    assert {one["id"] for one in result["mistakes"]} == {"good_c", "copy_b", "dark"}
+    assert set(shortfalls(result)) == {"near-duplicate", "blurred", "black"}
+
+
+@pytest.mark.parametrize("edit", ["wrong", "contradiction"])
+def test_only_a_shortfall_that_cannot_be_helped_is_excused(edit: str) -> None:
+    result = judged([record("x", edit, "caption-mismatch")], {})
+    assert bool(shortfalls(result)["caption-mismatch"]) == (edit == "wrong")
