@@ -96,10 +96,9 @@ class Source(io.RawIOBase):
         return got
 
     def digest(self) -> str:
-        """Return the sha256 of the source; the position afterwards is the start."""
-        running = hashlib.sha256()
-        self.seek(0)
-        while block := self.read(CHUNK):
+        """Return the sha256 of the source; the position stays, for a container may be open on it."""
+        running, at = hashlib.sha256(), 0
+        while block := os.pread(self._fd, min(CHUNK, self.size - at), self._start + at):
             running.update(block)
-        self.seek(0)
+            at += len(block)
         return running.hexdigest()
