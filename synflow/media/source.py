@@ -96,9 +96,8 @@ class Source(io.RawIOBase):
         return got
 
     def digest(self) -> str:
-        """Return the sha256 of the source; the position stays where it is."""
-        running = hashlib.sha256()
-        at = 0
+        """Return the sha256 of the source; the position stays, for a container may be open on it."""
+        running, at = hashlib.sha256(), 0
         while block := os.pread(self._fd, min(CHUNK, self.size - at), self._start + at):
             running.update(block)
             at += len(block)

@@ -136,6 +136,19 @@ def test_a_member_of_a_tar_is_read_in_place(videos: dict[str, Path], tmp_path: P
         Source(Place(str(around), 512, len(data) + 4096))
 
 
+@pytest.mark.parametrize("name", ["h264-b-frames", "mpeg4-avi"])
+def test_hashing_a_source_does_not_disturb_its_reader(name: str, videos: dict[str, Path]) -> None:
+    plain, hashed = Source(Place(str(videos[name]))), Source(Place(str(videos[name])))
+    wanted = Reel(load_decoder("pyav").open(plain), 96).stills(0.0, 1.9, 8)
+    reel = Reel(load_decoder("pyav").open(hashed), 96)
+    place = hashed.tell()
+    assert hashed.digest() == plain.digest()
+    assert hashed.tell() == place
+    found = reel.stills(0.0, 1.9, 8)
+    assert found[0] == wanted[0]
+    assert all((a == b).all() for a, b in zip(found[1], wanted[1], strict=True))
+
+
 def test_clips_have_stable_bytes_and_the_right_pictures(videos: dict[str, Path], tmp_path: Path) -> None:
     for name in ("h264-variable-rate", "h264-rotated-90"):
         reader = opened("pyav", videos[name])
