@@ -149,3 +149,23 @@ def _ordered(words: Words, beside: Words, most: int) -> Places:
         same = order[edges[run] : edges[run + 1]]
         order[edges[run] : edges[run + 1]] = same[np.argsort(beside[same], kind="stable")]
     return order
+
+
+def course_apart(entries: Entries, one: slice, other: slice) -> float:
+    """Return by how many bits the pictures of one clip differ from the nearest ones of another, on average.
+
+    It is the lower value of both directions, for one clip may be an excerpt of the other, and of all changes.
+
+    Args:
+        entries: of all clips.
+        one: where the entries of a clip are.
+        other: where those of the other are.
+    """
+    least = 63.0
+    for here, there in ((one, other), (other, one)):
+        changed = np.stack([words[there] for words in (entries.plain, *entries.changed)])
+        bits = np.bitwise_count(entries.plain[here][:, None, None] ^ changed)
+        # Pictures of `here` by change, and pictures of `there` by change.
+        inside, around = bits.min(axis=2).mean(axis=0).min(), bits.min(axis=0).mean(axis=1).min()
+        least = min(least, float(inside), float(around))
+    return least

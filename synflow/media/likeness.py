@@ -40,8 +40,8 @@ SAME_CHANGE = 0.76
 """Correlation of how two clips change over time that copies need. Two takes of one scene have 0.2 to 0.6, at most
 0.67; copies that were cropped, sped up and coded badly 0.78 and more (see ``benchmarks/dedup.py``)."""
 
-STILL_ALIKE = 0.98
-"""Correlation that clips without motion need; then their details are compared."""
+STILL_ALIKE, DETAIL_ALIKE = 0.98, 0.94
+"""Correlation that clips without motion need, and that they need where their details are compared then."""
 
 STILL_FAR = 4 * STILL_CHANGE
 """Mean squared change up to which a clip may be the copy of one without motion."""
@@ -51,7 +51,7 @@ LEAST = 0.66
 
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
 
-CORNER = 0.3
+CORNER = 0.35
 """Root mean squared difference of a sixteenth of the picture, in spreads of the whole, that copies of a clip without
 motion may have at most."""
 
@@ -111,13 +111,14 @@ def _views() -> npt.NDArray[np.float32]:
 def compare(one: Seen, other: Seen) -> Likeness:
     """Return how alike two clips are, whichever of them is the longer, the mirrored or the cropped one."""
     best = NOTHING
+    still = STILL_ALIKE if one.detail is None or other.detail is None else DETAIL_ALIKE
     for turned in (False, True):
         there = other.turned if turned else other.plain
         near = one.plain @ there.T
         if float(near.max()) < GLIMPSE or max(_usual(near), _usual(near.T)) < FAINT:
             continue
         for a, b in _aligned(one.plain, there, near):
-            best = max(best, _match(a, b), _match(b, a), key=_rank)
+            best = max(best, _match(a, b, still), _match(b, a, still), key=_rank)
             if best.copy:
                 break
         if best.copy and (one.detail is None or other.detail is None or _same_detail(one, other, turned)):
@@ -167,7 +168,7 @@ def _aligned(one: Unit, other: Unit, near: npt.NDArray[np.float32]) -> list[tupl
     return [(a, b) for fit, a, b in pairs if fit >= FIT]
 
 
-def _match(short: Unit, long: Unit) -> Likeness:
+def _match(short: Unit, long: Unit, still: float) -> Likeness:
     """Match every picture of ``short`` to one of ``long`` (or between two of them), in order of time."""
     fine = np.empty((4 * (len(long) - 1) + 1, long.shape[1]), np.float32)
     fine[0::4] = long
@@ -185,7 +186,7 @@ def _match(short: Unit, long: Unit) -> Likeness:
         return Likeness(alike, 0.0, copy=False)
     here, there = energy(short), energy(found)
     if here < STILL_CHANGE or len(short) < 3:
-        return Likeness(alike, 0.0, there < STILL_FAR and raw >= STILL_ALIKE)
+        return Likeness(alike, 0.0, there < STILL_FAR and raw >= still)
     common = float(((short - short.mean(axis=0)) * (found - found.mean(axis=0))).sum(axis=1).mean())
     change = common / float(np.sqrt(here * max(there, here / 8)))
     return Likeness(alike, change, change >= SAME_CHANGE)

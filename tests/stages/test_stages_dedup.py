@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from curation_films import Films, Gray, facts_of, sample_of, texture, walk
 
-import stages.dedup as module
-from stages.dedup import Dedup
+import stages.copies as module
+from stages.dedup import Dedup, DedupConfig
+from stages.likewise import packed_course
 from synflow.contract import CorpusStage, Decision, Drop, Keep, Row, Stage
+from synflow.hashlist import caption_line, head_line, video_lines
 from synflow.ids import canonical
+from synflow.media.signature import Signature, pack
 from synflow.media.spans import clip_of
 from synflow.records import Sample
 
@@ -111,20 +116,150 @@ def test_nothing_to_settle():
     assert Dedup().settle([], 0) == []
 
 
-def test_many_clips_are_settled_without_comparing_all_of_them(monkeypatch: pytest.MonkeyPatch):
+def random_rows(count: int) -> list[Row]:
     rng = np.random.default_rng(1)
-    rows: list[Row] = []
-    for place in range(300):
-        thumbs = rng.integers(0, 255, (8, 16, 16), np.uint8)
-        rows.append({"clip": str(place), "source": str(place), "span": [0, 4], "pixels": 1, "said": 0,
-                     "thumbs": module.pack(thumbs)})  # fmt: skip
+    return [
+        {"clip": f"{place:05d}", "source": f"{place + 1:016x}", "span": [0, 4], "pixels": 1, "said": 0, "captions": [],
+         "thumbs": pack(Signature(rng.integers(0, 63, (8, 12, 12), np.uint8)))}
+        for place in range(count)
+    ]  # fmt: skip
+
+
+def test_many_clips_are_settled_without_comparing_all_of_them(monkeypatch: pytest.MonkeyPatch):
     compared = []
 
-    def counted(one: np.ndarray, other: np.ndarray) -> object:
+    def counted(one: object, other: object) -> object:
         compared.append(1)
         return compare(one, other)
 
     compare = module.compare
     monkeypatch.setattr(module, "compare", counted)
-    assert all(decision.drop is None for decision in Dedup().settle(rows, 0))
-    assert len(compared) < 0.5 * 300 * 299 / 2
+    assert all(decision.drop is None for decision in Dedup().settle(random_rows(300), 0))
+    assert len(compared) < 0.05 * 300 * 299 / 2
+
+
+def test_what_very_many_clips_share_neither_hides_copies_nor_makes_all_be_compared(monkeypatch: pytest.MonkeyPatch):
+    """Each clip begins with the same two pictures; one of them has a copy."""
+    opening = np.random.default_rng(2).integers(0, 63, (2, 12, 12), np.uint8)
+    rows = random_rows(400)
+    for row in rows:
+        own = module.unpack(row["thumbs"]).thumbs
+        row["thumbs"] = pack(Signature(np.concatenate([opening, own[2:]])))
+    rows.append({**rows[7], "clip": "copy", "source": "f" * 16, "said": -1})
+    compared = []
+    compare = module.compare
+    monkeypatch.setattr(module, "compare", lambda one, other: (compared.append(1), compare(one, other))[1])
+    decisions = Dedup().settle(rows, 0)
+    assert [place for place, one in enumerate(decisions) if one.drop] == [400]
+    assert decisions[400].drop is not None
+    assert decisions[400].drop.detail == "00007"
+    assert len(compared) < 0.3 * 400 * 399 / 2
+
+
+def test_groups_do_not_depend_on_the_order_of_the_inputs():
+    films = {
+        "a": film(1),
+        "b": film(1)[5:90],
+        "c": film(2),
+        "d": np.ascontiguousarray(film(1)[:, :, ::-1]),
+        "e": film(2),
+    }
+    samples = [clip_sample(name, pictures) for name, pictures in films.items()]
+    rows = [row for row in Dedup().rows(samples, Films(films)) if row is not None]
+
+    def told(chosen: list[Row]) -> dict[str, str]:
+        decisions = Dedup().settle(chosen, 0)
+        return {row["clip"]: one.drop.detail for row, one in zip(chosen, decisions, strict=True) if one.drop}
+
+    expected = told(rows)
+    assert len(expected) == 3
+    assert all(told([*rows[turn:], *rows[:turn]]) == expected for turn in range(1, 5))
+    assert told(rows[::-1]) == expected
+
+
+class Forbidden:
+    """A hash list in a file."""
+
+    def __init__(self, folder: Path, *lines: dict[str, object]) -> None:
+        self.path = folder / "bench.jsonl"
+        self.path.write_bytes(b"".join(canonical(line) + b"\n" for line in (head_line("bench"), *lines)))
+
+    def stage(self) -> Dedup:
+        return Dedup(DedupConfig.model_validate({"forbidden": (str(self.path),)}))
+
+
+def listed(name: str, pictures: Gray) -> list[dict[str, object]]:
+    return list(video_lines(name, "e" * 64, np.arange(len(pictures)) / 25, pictures))
+
+
+@pytest.mark.parametrize("cut", [slice(None), slice(40, 120), slice(0, 150)], ids=["whole", "part", "beginning"])
+def test_copies_of_forbidden_videos_are_dropped(cut: slice, tmp_path: Path):
+    forbidden = film(1, 8)
+    other = np.concatenate([film(4, 3), forbidden])[75:] if cut.stop is None else forbidden[cut]
+    films = {"a": np.ascontiguousarray(other[:, 4:-4, 6:-6]), "b": film(2)}
+    stage = Forbidden(tmp_path, *listed("video7", forbidden)).stage()
+    samples = [clip_sample(name, pictures, "a thing") for name, pictures in films.items()]
+    first, second = stage.settle([row for row in stage.rows(samples, Films(films)) if row], 0)
+    assert first.drop == Drop(
+        "forbidden-video", "bench.jsonl: video7", {"dedup.phash": first.drop.measures["dedup.phash"]}
+    )
+    assert second.drop is None
+
+
+def test_a_file_that_is_forbidden_is_known_by_its_bytes(tmp_path: Path):
+    films = {"a": film(1)}
+    (sample,) = (clip_sample(name, pictures) for name, pictures in films.items())
+    assert sample.clip is not None
+    line = {**listed("video7", film(3))[0], "digest": sample.clip.facts.digest}
+    stage = Forbidden(tmp_path, line).stage()
+    (decision,) = stage.settle([row for row in stage.rows([sample], Films(films)) if row], 0)
+    assert decision.drop is not None
+    assert decision.drop.reason == "forbidden-video"
+
+
+def test_forbidden_captions_are_removed_and_a_clip_without_another_is_dropped(tmp_path: Path):
+    films = {"a": film(1), "b": film(2), "c": film(3)}
+    samples = [clip_sample("a", films["a"], "A man PLAYS the guitar!", "two cats"),
+               clip_sample("b", films["b"], "a man plays the  guitar"), clip_sample("c", films["c"], "a guitar")]  # fmt: skip
+    stage = Forbidden(tmp_path, caption_line("video7", "a man plays the guitar.")).stage()
+    decisions = stage.settle([row for row in stage.rows(samples, Films(films)) if row], 0)
+    first, second, third = (stage.apply(*both) for both in zip(samples, decisions, strict=True))
+    assert isinstance(first, Keep)
+    assert [caption.text for caption in first.sample.captions] == ["two cats"]
+    assert first.sample.measures["dedup.forbidden"] == 1
+    assert first.sample.facts["captions_removed"][0]["reason"] == "forbidden-caption"
+    assert isinstance(second, Drop)
+    assert (second.reason, second.detail) == ("forbidden-caption", "bench.jsonl: video7")
+    assert isinstance(third, Keep)
+    assert "dedup.forbidden" not in third.sample.measures
+
+
+def test_without_a_learned_embedder_nothing_is_embedded():
+    films = {"a": film(1)}
+    stage = Dedup(DedupConfig(embedding=0.9))
+    ctx = Films(films)
+    ctx.embed = type("Signals", (), {"model": "signals-embed/1"})()  # type: ignore[attr-defined]
+    (row,) = stage.rows([clip_sample("a", films["a"])], ctx)
+    assert row is not None
+    assert row["course"] == ""
+
+
+def courses(seed: int, motion: int, noise: float) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    place, ways = rng.standard_normal(512), np.random.default_rng(100 + motion).standard_normal((3, 512))
+    steps = np.linspace(0, 1, 16)[:, None]
+    walk = place + 0.9 * sum(np.sin(6 * steps * (k + 1) + motion) * way for k, way in enumerate(ways)) / 2
+    walk = walk + noise * np.random.default_rng(5).standard_normal(walk.shape)
+    return (walk / np.linalg.norm(walk, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_what_only_an_embedder_shows_to_be_a_copy_is_one_and_another_take_is_not():
+    rows = random_rows(40)
+    for place, row in enumerate(rows):
+        row["course"] = packed_course(courses(place, place, 0))
+    rows[1]["course"] = packed_course(courses(0, 0, 0.1))
+    rows[2]["course"] = packed_course(courses(0, 2, 0))
+    rows[3]["course"] = packed_course(np.repeat(courses(0, 0, 0)[:1], 16, axis=0))
+    decisions = Dedup(DedupConfig(embedding=0.9)).settle(rows, 0)
+    assert [place for place, one in enumerate(decisions) if one.drop] == [1]
+    assert [one.drop for one in Dedup().settle(rows, 0)] == [None] * 40
