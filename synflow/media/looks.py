@@ -125,6 +125,26 @@ def look(rgb: Rgb, size: tuple[int, int] | None = None) -> Look:
     )
 
 
+@dataclass(frozen=True)
+class Tint:
+    """The colours of one picture alone, the cheap part of a `Look`.
+
+    Attributes:
+        colors: colour -> share of the picture.
+        patches: small single areas of a clear colour.
+    """
+
+    colors: Mapping[str, float]
+    patches: tuple[Patch, ...]
+
+
+def tint(rgb: Rgb) -> Tint:
+    """Return the colours of a picture (uint8 ``[h, w, 3]``)."""
+    step = max(1, max(rgb.shape[:2]) // 320)
+    named = solid(color_map(reduced(np.ascontiguousarray(rgb[::step, ::step]))))
+    return Tint(shares_of(named), _patches(named))
+
+
 def _edges(gray: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.bool_], float]:
     """Return which pixels lie on a clear edge (a step of more than about 25 grey levels), and how many are upright."""
     soft = cv2.GaussianBlur(gray, (0, 0), 1.0).astype(np.float32)
