@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synflow.media.colors import Rgb, reduced
+from synflow.media.colors import Rgb
 
 SIDE = 128
-"""Pictures are reduced to so many pixels on the longer side; noise of single pixels is averaged out."""
+"""Pictures are halved while their longer side keeps so many pixels; noise of single pixels is averaged out."""
 
 TRACE, CLEAR = 0.0002, 0.001
 """Shares of a picture up to which a colour counts as absent, and from which as there: 1 and 9 of 9,216 pixels.
@@ -107,8 +107,7 @@ class Shades:
     """One picture (uint8 ``[h, w, 3]``), as what each of its pixels might be called."""
 
     def __init__(self, rgb: Rgb) -> None:
-        step = max(1, max(rgb.shape[:2]) // (2 * SIDE))
-        small = reduced(np.ascontiguousarray(rgb[::step, ::step]), SIDE) >> 2
+        small = _halved(rgb) >> 2
         classes, bits, apart = _table()
         told = classes[(small[..., 0].astype(np.int32) << 12) | (small[..., 1].astype(np.int32) << 6) | small[..., 2]]
         counts = np.bincount(told.ravel(), minlength=len(bits))
@@ -125,6 +124,16 @@ class Shades:
         """Return the share that may be called by a colour: of things that have it, or of a large faint tint."""
         faint = self.share(f"faint {name}")
         return max(float(self._inner[_BITS[name]]), faint if faint >= FAINT else 0.0)
+
+
+def _halved(rgb: Rgb) -> Rgb:
+    """Return a picture as the means of squares of 2, 4, 8 ... pixels; that is much faster than another scale."""
+    small = rgb if rgb.flags.c_contiguous else np.ascontiguousarray(rgb)
+    while max(small.shape[:2]) >= 2 * SIDE and min(small.shape[:2]) >= 2:
+        small = np.asarray(
+            cv2.resize(small, (small.shape[1] // 2, small.shape[0] // 2), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return small
 
 
 def _eroded(told: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
