@@ -187,7 +187,8 @@ def _steps(evidence: Measured, colors: set[str]) -> list[tuple[float, float]]:
     paths = [path for path in (found.mover, found.patch if colors else None) if path is not None]
     kept = [path for path in paths if not colors or path.color in colors]
     steps = [(path.end[0] - path.start[0], path.end[1] - path.start[1]) for path in kept]
-    if not colors or found.mover in kept:
+    # What was followed on dense pictures has no colour: it is what the claim speaks of where nothing else moves.
+    if not colors or int((evidence.facts.get("movers") or {}).get("count", 0)) == 1:
         steps += [(end[0] - start[0], end[1] - start[1]) for start, end, _ in sure_paths(evidence.facts)]
     return steps
 

@@ -28,7 +28,7 @@ TRACE, CLEAR = 0.0002, 0.001
 Only pixels count that stand in the middle of 3 x 3 like ones, so that 5 x 5 pixels are there.
 """
 
-FAINT = 0.02
+FAINT = 0.01
 """Share from which a tint that is too weak for a thing counts: a hazy sky, a washed-out wall."""
 
 
@@ -113,17 +113,23 @@ class Shades:
         counts = np.bincount(told.ravel(), minlength=len(bits))
         self._all = apart @ counts / told.size
         inner = _eroded(bits[told])
-        found = [cv2.countNonZero((inner & np.uint32(1 << bit)).view(np.int32)) for bit in range(len(_LOOKS))]
+        found = [
+            cv2.countNonZero((inner & np.uint32(1 << bit)).view(np.int32)) for bit in range(len(_BITS) - len(_TONES))
+        ]
         self._inner = np.array(found) / inner.size
 
     def share(self, name: str) -> float:
         """Return the share of the pixels of which the bit ``name`` is set."""
         return float(self._all[_BITS[name]])
 
+    def within(self, name: str) -> float:
+        """Return the share of the pixels of which all eight neighbours have the bit ``name`` (of a colour) too."""
+        return float(self._inner[_BITS[name]])
+
     def colored(self, name: str) -> float:
         """Return the share that may be called by a colour: of things that have it, or of a large faint tint."""
-        faint = self.share(f"faint {name}")
-        return max(float(self._inner[_BITS[name]]), faint if faint >= FAINT else 0.0)
+        faint = self.within(f"faint {name}")
+        return max(self.within(name), faint if faint >= FAINT else 0.0)
 
 
 def _halved(rgb: Rgb) -> Rgb:
@@ -155,7 +161,7 @@ def _absent(color: str) -> Callable[[Shades], float]:
 
 
 def _traceless(color: str) -> Callable[[Shades], float]:
-    return lambda shades: 1.0 - ramp(shades.share(f"trace {color}"), 0.004, 0.02)
+    return lambda shades: 1.0 - ramp(shades.within(f"trace {color}"), 0.002, 0.01)
 
 
 _LACKS: Mapping[str, Callable[[Shades], float]] = {
