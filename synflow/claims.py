@@ -27,7 +27,7 @@ _AFTER = frozenset(
         panda pandas bear bears eagle eagles widow mamba bird birds moon giant giants dwarf bull bulls hat friday
         monday board room blood blonde sox mosque bay fox foxes deer squirrel squirrels cat cats wings army carpet
         handed alert chip chips slip lie lies sheep area zone pages fever ocean sea berries metal revolution party
-        peace cheese salad lantern jay square planet arrows devils
+        peace cheese salad jay devils
         """
     )
 )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from synflow.media.findings import Findings, findings
 from synflow.media.lacks import Shades, lack
+from synflow.media.looks import Look, Tint, tint
 
 Verdict = Literal["supported", "contradicted", "unknown"]
 Rgb = npt.NDArray[np.uint8]
@@ -23,6 +24,11 @@ class Measured(Protocol):
     @property
     def found(self) -> Findings:
         """What was measured of the pictures."""
+        ...
+
+    @property
+    def tints(self) -> Sequence[Tint | Look]:
+        """The colours of each picture."""
         ...
 
     @property
@@ -80,6 +86,11 @@ class Evidence:
     still: bool
     lacks: Mapping[str, float]
 
+    @property
+    def tints(self) -> Sequence[Look]:
+        """The colours of each picture."""
+        return self.found.looks
+
 
 class Watched:
     """What is measured of a clip when a rule asks for it.
@@ -100,6 +111,16 @@ class Watched:
     def found(self) -> Findings:
         """What was measured of the pictures."""
         return findings(list(self.pictures), self.times)
+
+    @cached_property
+    def tints(self) -> Sequence[Tint | Look]:
+        """The colours of each picture, without all else."""
+        return [tint(picture) for picture in self.pictures]
+
+
+def series(evidence: Measured, color: str) -> list[float]:
+    """Return the share of a colour in each picture, in order of time."""
+    return [one.colors[color] for one in evidence.tints]
 
 
 def between(value: float, no: float, yes: float) -> Verdict:

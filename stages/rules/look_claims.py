@@ -105,13 +105,18 @@ def _light(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict]:
 
 def _format(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict]:
     """Judge "in upright format", "a square video"."""
-    ratio = float(np.mean([seen.width / seen.height for seen in evidence.found.looks]))
     if re.search(r"\b(vertical (video|format)|upright format|picture is upright|portrait format)", text):
-        yield "supported" if ratio < 0.9 else "contradicted"
+        yield "supported" if _ratio(evidence) < 0.9 else "contradicted"
     if re.search(r"\b(square (video|format|frame)|picture is square)", text):
+        ratio = _ratio(evidence)
         yield "supported" if 0.95 <= ratio <= 1.05 else "contradicted" if not 0.88 <= ratio <= 1.14 else "unknown"
     if re.search(r"\b(landscape format|widescreen|wider than it is high)", text):
-        yield "supported" if ratio > 1.1 else "contradicted"
+        yield "supported" if _ratio(evidence) > 1.1 else "contradicted"
+
+
+def _ratio(evidence: Measured) -> float:
+    """Return width over height of the pictures."""
+    return float(np.mean([seen.width / seen.height for seen in evidence.found.looks]))
 
 
 LookRule = Callable[[str, str, Measured], Iterable[Verdict]]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from stages.rules.evidence import Measured, Verdict
+from stages.rules.evidence import Measured, Verdict, series
 from stages.rules.time_claims import events_of
 from synflow.claims import colors_of
 
@@ -65,5 +65,5 @@ def _events(text: str) -> list[_Told]:
 
 
 def _time(event: _Told, evidence: Measured) -> int | None:
-    comes, goes = events_of(evidence.found.series(event.color))
+    comes, goes = events_of(series(evidence, event.color))
     return comes if event.comes else goes

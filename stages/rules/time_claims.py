@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from stages.rules.evidence import Measured, Verdict
+from stages.rules.evidence import Measured, Verdict, series
 from synflow.claims import colors_of
 from synflow.media.colors import COLORS
 from synflow.media.findings import one_way, trend
@@ -124,7 +124,7 @@ def _color_change(text: str, evidence: Measured) -> Iterable[Verdict]:
     told = told or re.search(rf"first (?:there is )?more ({_COLOR}).*later more ({_COLOR})", text)
     if not told or told[1] == told[2] or evidence.facts.get("cuts"):
         return
-    first, last = (evidence.found.series(told[i]) for i in (1, 2))
+    first, last = (series(evidence, told[i]) for i in (1, 2))
     lost, won = trend(first), trend(last)
     forth = first[0] >= HERE and first[-1] <= GONE and last[0] <= GONE and last[-1] >= HERE
     back = first[0] <= GONE and first[-1] >= HERE and last[0] >= HERE and last[-1] <= GONE
@@ -173,7 +173,7 @@ def _colored_step(evidence: Measured, colors: set[str]) -> list[tuple[float, flo
     if len(colors) != 1:
         return []
     (color,) = colors
-    places = [(p.x, p.y) for look in evidence.found.looks for p in look.patches if p.color == color]
+    places = [(p.x, p.y) for one in evidence.tints for p in one.patches if p.color == color]
     if len(places) < 3 or not one_way(places):
         return []
     return [(places[-1][0] - places[0][0], places[-1][1] - places[0][1])]
@@ -187,7 +187,8 @@ def _steps(evidence: Measured, colors: set[str]) -> list[tuple[float, float]]:
     paths = [path for path in (found.mover, found.patch if colors else None) if path is not None]
     kept = [path for path in paths if not colors or path.color in colors]
     steps = [(path.end[0] - path.start[0], path.end[1] - path.start[1]) for path in kept]
-    if not colors or found.mover in kept:
+    # What was followed on dense pictures has no colour: it is what the claim speaks of where nothing else moves.
+    if not colors or int((evidence.facts.get("movers") or {}).get("count", 0)) == 1:
         steps += [(end[0] - start[0], end[1] - start[1]) for start, end, _ in sure_paths(evidence.facts)]
     return steps
 
@@ -209,20 +210,20 @@ def _number(text: str, evidence: Measured) -> Iterable[Verdict]:
     yield "contradicted" if alone else "unknown"
 
 
-def events_of(series: Sequence[float]) -> tuple[int | None, int | None]:
+def events_of(shares: Sequence[float]) -> tuple[int | None, int | None]:
     """Return at which picture a colour comes, and at which it is seen last; None where it is there from or to the end.
 
     None too where it comes and goes more than once.
     """
-    here = [value >= HERE for value in series]
+    here = [value >= HERE for value in shares]
     if not any(here):
         return None, None
     first, last = here.index(True), len(here) - 1 - here[::-1].index(True)
-    clean = all(value <= GONE for value in (*series[: max(0, first - 1)], *series[last + 2 :]))
+    clean = all(value <= GONE for value in (*shares[: max(0, first - 1)], *shares[last + 2 :]))
     if not clean:
         return None, None
-    comes = first if first > 0 and series[0] <= GONE else None
-    goes = last if last < len(series) - 1 and series[-1] <= GONE else None
+    comes = first if first > 0 and shares[0] <= GONE else None
+    goes = last if last < len(shares) - 1 and shares[-1] <= GONE else None
     return comes, goes
 
 

@@ -21,6 +21,9 @@ REGIONS = ("top", "bottom", "left", "right", "center", "edges")
 PATCH_SHARE = (0.01, 0.3)
 """Least and largest share of the picture that a patch of colour may cover to be spoken of as a patch."""
 
+SMALL = 0.002
+"""The same least share where the way of a patch is followed, not its looks told: 10 pixels of 5,184."""
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -125,6 +128,26 @@ def look(rgb: Rgb, size: tuple[int, int] | None = None) -> Look:
     )
 
 
+@dataclass(frozen=True)
+class Tint:
+    """The colours of one picture alone, the cheap part of a `Look`.
+
+    Attributes:
+        colors: colour -> share of the picture.
+        patches: small single areas of a clear colour.
+    """
+
+    colors: Mapping[str, float]
+    patches: tuple[Patch, ...]
+
+
+def tint(rgb: Rgb) -> Tint:
+    """Return the colours of a picture (uint8 ``[h, w, 3]``)."""
+    step = max(1, max(rgb.shape[:2]) // 320)
+    named = solid(color_map(reduced(np.ascontiguousarray(rgb[::step, ::step]))))
+    return Tint(shares_of(named), _patches(named, SMALL))
+
+
 def _edges(gray: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.bool_], float]:
     """Return which pixels lie on a clear edge (a step of more than about 25 grey levels), and how many are upright."""
     soft = cv2.GaussianBlur(gray, (0, 0), 1.0).astype(np.float32)
@@ -135,7 +158,7 @@ def _edges(gray: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.bool_], float]:
     return found, upright / (upright + level) if upright + level else 0.5
 
 
-def _patches(named: npt.NDArray[np.int8]) -> tuple[Patch, ...]:
+def _patches(named: npt.NDArray[np.int8], least: float = PATCH_SHARE[0]) -> tuple[Patch, ...]:
     """Return the colours that are found in one small area and hardly anywhere else."""
     height, width = named.shape
     found = []
@@ -144,7 +167,7 @@ def _patches(named: npt.NDArray[np.int8]) -> tuple[Patch, ...]:
             continue
         mask = named == index
         total = int(mask.sum())
-        if not PATCH_SHARE[0] <= total / mask.size <= PATCH_SHARE[1]:
+        if not least <= total / mask.size <= PATCH_SHARE[1]:
             continue
         closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         _, _, stats, centers = cv2.connectedComponentsWithStats(closed, connectivity=8)

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +13,10 @@ from curation_films import Films, hold, sample_of, texture, walk
 from pydantic import ValidationError
 
 from stages.consistency import Consistency, ConsistencyConfig
+from stages.rules.round_trip import pack, ranks, unpack
 from synflow.asks import Item, Vector
 from synflow.contract import CorpusStage, Decision, Drop, Keep, Stage
+from synflow.models.signals.embedder import SignalsEmbedder
 from synflow.records import Caption, Sample
 
 
@@ -160,3 +167,152 @@ def test_a_caption_of_a_cut_video_cannot_be_scored_when_shots_are_gone():
     assert [row["score"] for row in rows if row] == [None]
     decision = Consistency().settle([row for row in rows if row], 0)[0]
     assert decision.drop is None and decision.note["keys"]
+
+
+def told(*texts: str, color: tuple[int, int, int] = (200, 30, 30), **config: object):
+    """What becomes of a clip of one colour with these captions, where only what is measured decides."""
+
+    class Painted(Films):
+        def stills(self, sample: Sample):
+            stills = super().stills(sample)
+            return replace(stills, rgb=np.full_like(stills.rgb, color))
+
+    stage = Consistency(ConsistencyConfig.model_validate(config))
+    samples = [sample_of("a", *texts, clip=True)]
+    ctx = Painted({"a": walk(texture(1), 4)}, embedder=SignalsEmbedder())
+    rows = [row for row in stage.rows(samples, ctx) if row]
+    return stage.apply(samples[0], stage.settle(rows, 0)[0])
+
+
+def test_a_caption_that_claims_what_is_not_so_is_dropped():
+    outcome = told("A green car waits, and a dog runs.")
+    assert isinstance(outcome, Drop)
+    assert (outcome.reason, outcome.detail) == ("caption-mismatch", "not so: A green car waits")
+    assert outcome.measures["consistency.contradicted"] == 1
+    assert outcome.measures["consistency.unknown"] == 1
+    assert outcome.measures["consistency.score"] < 0.4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A red car waits.", "A dog runs.", "No green car waits.", "It is not like the green one.", "Green Bay wins.",
+        "A sign says 'green'.", "He wants to buy a green car.", "People drink green tea.",
+        "She has green eyes.", "in the blue mosque", "green with envy", "She takes two shots at the basket.",
+        "a hairpin that pans out", "Two shots of whisky are poured.", "the night club", "A man with purple hair.",
+    ],
+)  # fmt: skip
+def test_a_caption_that_may_be_true_stays(text: str):
+    outcome = told(text)
+    assert isinstance(outcome, Keep), outcome
+    assert outcome.sample.measures["consistency.contradicted"] == 0
+
+
+def test_of_several_captions_only_the_false_ones_go():
+    outcome = told("A green car waits.", "A red car waits.", "A blue bus stops.")
+    assert isinstance(outcome, Keep)
+    assert [caption.text for caption in outcome.sample.captions] == ["A red car waits."]
+    assert outcome.sample.measures["consistency.contradicted"] == 2
+    kept = told("A green car waits.", "A red car waits.", contradicted="keep")
+    assert isinstance(kept, Keep) and len(kept.sample.captions) == 2
+
+
+def scored(*groups: tuple[str, Sequence[float]]) -> list[dict[str, object]]:
+    return [
+        {"score": float(score), "keys": [], "dataset": dataset, "claims": {}, "false": {}, "captions": 1}
+        for dataset, scores in groups
+        for score in scores
+    ]
+
+
+def test_each_data_set_may_have_a_quantile_of_its_own():
+    rows = scored(("low", np.linspace(0.1, 0.3, 20)), ("high", np.linspace(0.6, 0.9, 20)), ("few", [0.05, 0.95]))
+    run_wide = Consistency(ConsistencyConfig(drop_quantile=0.1)).settle(rows, 0)
+    assert [place for place, one in enumerate(run_wide) if one.drop] == [0, 1, 2, 3, 40]
+    each = Consistency(ConsistencyConfig(drop_quantile=0.1, per="source", min_group=10)).settle(rows, 0)
+    assert [place for place, one in enumerate(each) if one.drop] == [0, 1, 20, 21, 40]
+
+
+def planted(count: int, dims: int, wrong: set[int], seed: int = 3) -> list[dict[str, object]]:
+    """Rows whose captions lie near their clips, but for those of ``wrong``, which lie near the next one."""
+    rng = np.random.default_rng(seed)
+    clips = rng.normal(size=(count, dims))
+    rows = scored(("", [0.5] * count))
+    for place, row in enumerate(rows):
+        meant = clips[(place + 1) % count if place in wrong else place] + 0.3 * rng.normal(size=dims)
+        row["vectors"] = [pack((v / np.linalg.norm(v)).astype(np.float32)) for v in (meant, clips[place])]
+    return rows
+
+
+def test_a_caption_that_does_not_find_its_clip_is_measured_and_may_be_dropped():
+    rows = planted(60, 32, {7, 30})
+    decisions = Consistency().settle(rows, 0)
+    assert not any(decision.drop for decision in decisions)
+    ranks_found = [decision.note["measures"]["consistency.rank"] for decision in decisions]
+    assert [place for place, rank in enumerate(ranks_found) if rank > 1] == [7, 30]
+    assert {decision.note["measures"]["consistency.rivals"] for decision in decisions} == {59}
+    strict = Consistency(ConsistencyConfig(max_rank=1)).settle(rows, 0)
+    assert [place for place, decision in enumerate(strict) if decision.drop] == [7, 30]
+    assert strict[7].drop is not None and strict[7].drop.reason == "caption-mismatch"
+
+
+def test_in_a_large_run_captions_are_compared_with_near_neighbours_only(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stages.rules.round_trip.CELL", 64)
+    rows = planted(500, 16, set())
+    pairs = [row["vectors"] for row in rows]
+    found, sizes = ranks([p[0] for p in pairs], [p[1] for p in pairs], 5)
+    assert found == ranks([p[0] for p in pairs], [p[1] for p in pairs], 5)[0]
+    assert max(sizes) <= 2 * 64 and min(sizes) >= 1
+    assert np.mean(np.array(found) == 1) > 0.95
+
+
+def test_packed_vectors_keep_their_cosines():
+    rng = np.random.default_rng(0)
+    for dims in (16, 512, 3584):
+        one, other = rng.normal(size=(2, dims))
+        one, other = ((v / np.linalg.norm(v)).astype(np.float32) for v in (one, one + other))
+        told_one, told_other = unpack(pack(one)), unpack(pack(other))
+        exact = int(told_one.numbers.astype(np.int64) @ told_other.numbers.astype(np.int64))
+        assert exact < 2**24
+        assert exact * told_one.scale * told_other.scale == pytest.approx(float(one @ other), abs=0.01)
+
+
+def test_only_a_learned_embedder_is_asked_for_the_round_trip():
+    films = {"a": walk(texture(1), 4)}
+    samples = [sample_of("a", "0.5 x", clip=True)]
+    learned = Consistency().rows(samples, Films(films, embedder=Told()))[0]
+    off = Consistency(ConsistencyConfig(round_trip="off")).rows(samples, Films(films, embedder=Told()))[0]
+    painted = [sample_of("a", "A red ball.", clip=True)]
+    measured = Consistency().rows(painted, Films(films, embedder=SignalsEmbedder()))[0]
+    assert learned and off and measured
+    assert len(learned["vectors"]) == 2 and "vectors" not in off and "vectors" not in measured
+    assert measured["score"] is not None
+
+
+class Swapping(SignalsEmbedder):
+    """A faulty model that exchanges what it makes of two items, with all that belongs to it."""
+
+    def embed(self, items: Sequence[Item]) -> Sequence[Vector]:
+        vectors = list(super().embed(items))
+        return vectors[::-1]
+
+
+def test_a_model_that_swaps_texts_or_pictures_is_caught_every_time():
+    texts = [f"A {color} car beside a {other} wall." for color in ("red", "blue") for other in ("green", "white")]
+    samples = [sample_of(str(place), text, clip=True) for place, text in enumerate(texts)]
+    films = {str(place): walk(texture(place), 4) for place in range(len(texts))}
+    stage = Consistency(ConsistencyConfig(contradicted="keep", drop_quantile=0.0))
+    for embedder, caught in ((SignalsEmbedder(), False), (Swapping(), True)):
+        rows = [row for row in stage.rows(samples, Films(films, embedder=embedder)) if row]
+        drops = [decision.drop for decision in stage.settle(rows, 0)]
+        assert [drop is not None and drop.reason == "answer-unbound" for drop in drops] == [caught] * len(texts)
+
+
+@pytest.mark.slow
+def test_swapped_captions_of_a_world():
+    command = [sys.executable, "benchmarks/consistency.py", "--clips", "40", "--seed", "9", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=1500)
+    found = json.loads(done.stdout)
+    assert found["contradictions caught"]["share"] >= 0.95, found
+    assert found["true captions lost"]["share"] <= 0.02, found
+    assert done.returncode == 0
