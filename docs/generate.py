@@ -60,6 +60,7 @@ MEASURES: Mapping[str, str] = {
     "quality.sharpness": "share of its height that a strong edge climbs within one pixel; upper quartile of the stills",
     "quality.exposure": "mean luma of the clip, 0 (black) to 1 (white)",
     "quality.contrast": "spread of its luma (95th less 5th percentile), 0 to 1",
+    "quality.highlights": "95th percentile of its luma: how bright its brightest parts are, 0 to 1",
     "quality.under": "share of the pixels that are nearly black (luma of 0.1 and less), 0 to 1",
     "quality.over": "share of the pixels that are blown out (luma of 0.97 and more), 0 to 1",
     "quality.black": "share of the pictures that are nearly black, 0 to 1",

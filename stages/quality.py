@@ -47,14 +47,15 @@ class QualityConfig(StageConfig):
         min_moving: share of the steps outside the stretch that must move; a screen recording rests often.
         max_blockiness: steps across block borders over steps elsewhere.
         max_resting: share of the time that pictures may stand in a clip of two or more different standing pictures.
-        max_under: share of the pixels that may be nearly black; 0.75 finds night and darkened scenes.
-        max_over: share of the pixels that may be blown out; 0.4 finds overexposed scenes, and things shown on white.
+        min_highlights: least luma, 0..1, of the brightest twentieth of the pixels; 0.3 finds darkened scenes, and
+            leaves night scenes that have lights in them.
+        max_over: share of the pixels that may be blown out; 0.25 finds overexposed scenes, and things shown on white.
         max_noise: standard deviation of the noise in grey levels; 5 finds strong grain.
         max_combing: share of the picture that may be interlaced; 0.002 finds what was not deinterlaced.
         max_text: share of the picture that lines of writing may cover; 0.2 finds pages and terminals.
-        max_overlay: share of the picture that marks which stand while it moves may cover; 0.01 finds titles and marks.
+        max_overlay: share of the picture that marks which stand while it moves may cover; 0.05 finds large ones.
         max_screen: share of the picture that may be plain paper with sharp things on it; 0.55 finds screens and slides.
-        min_colour: grey levels of colour beyond one tint; 3 drops black-and-white and tinted clips.
+        min_colour: grey levels of colour beyond one tint; 3.5 drops black-and-white and tinted clips.
     """
 
     crop_bars: bool = True
@@ -67,7 +68,7 @@ class QualityConfig(StageConfig):
     min_moving: float = Field(0.7, ge=0, le=1)
     max_blockiness: float = Field(1.2, ge=1)
     max_resting: float | None = Field(0.8, ge=0, le=1)
-    max_under: float | None = Field(None, ge=0, le=1)
+    min_highlights: float | None = Field(None, ge=0, le=1)
     max_over: float | None = Field(None, ge=0, le=1)
     max_noise: float | None = Field(None, ge=0)
     max_combing: float | None = Field(None, ge=0, le=1)
@@ -92,7 +93,7 @@ class Quality:
         "slide-show": "standing pictures, one after the other, for more than `max_resting` of the time",
         "blocky": "heavy compression shows as blocks",
         "blurred": "no edge is sharp",
-        "under-exposed": "nearly black in more than `max_under` of its pixels; off by default",
+        "under-exposed": "even its brightest parts are darker than `min_highlights`; off by default",
         "over-exposed": "blown out in more than `max_over` of its pixels; off by default",
         "noisy": "more noise than `max_noise`; off by default",
         "interlaced": "two fields in one picture, in more than `max_combing` of it; off by default",
@@ -110,7 +111,7 @@ class Quality:
         Cut("frozen", (("quality.frozen", "max_frozen"),), "below"),
         Cut("blocky", (("quality.blockiness", "max_blockiness"),), "below"),
         Cut("blurred", (("quality.sharpness", "min_sharpness"),), "above"),
-        Cut("under-exposed", (("quality.under", "max_under"),), "below"),
+        Cut("under-exposed", (("quality.highlights", "min_highlights"),), "above"),
         Cut("over-exposed", (("quality.over", "max_over"),), "below"),
         Cut("noisy", (("quality.noise", "max_noise"),), "below"),
         Cut("interlaced", (("quality.combing", "max_combing"),), "below"),
@@ -153,6 +154,7 @@ class Quality:
             "quality.sharpness": float(np.percentile([sharpness(gray) for gray in seen], 75)),
             "quality.exposure": light.mean,
             "quality.contrast": light.contrast,
+            "quality.highlights": light.highlights,
             "quality.under": light.under,
             "quality.over": light.over,
             "quality.black": black_share(scan.luma, self.config.black_exposure, self.config.black_contrast),
@@ -198,8 +200,9 @@ class Quality:
     def _unwanted(self, number: Mapping[str, float]) -> Drop | None:
         """Return the first of the limits that are off by default which a clip is over."""
         limits = self.config
+        if limits.min_highlights is not None and number["highlights"] < limits.min_highlights:
+            return Drop("under-exposed", f"brightest parts {number['highlights']:.2f}")
         for reason, name, limit, unit in (
-            ("under-exposed", "under", limits.max_under, "of the pixels nearly black"),
             ("over-exposed", "over", limits.max_over, "of the pixels blown out"),
             ("interlaced", "combing", limits.max_combing, "of the picture combed"),
             ("text-heavy", "text", limits.max_text, "of the picture written on"),

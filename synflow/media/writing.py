@@ -40,11 +40,11 @@ PICTURES = 16
 TILES = (4, 6)
 """Rows and columns of tiles by which it is told whether the scene moves: a mark fills few of them."""
 
-STANDING, TILE_EDGES, TILE_COUNT = 0.1, 12, 6
+STANDING, TILE_EDGES, TILE_COUNT = 0.05, 12, 6
 """A scene moves where in half of the tiles at most this share of the edges stays. Pixels of edges that a tile needs,
 and tiles that are needed."""
 
-MOST = 0.15
+MOST = 0.12
 """The largest overlay, as a share of the picture: more than that is a scene that stands."""
 
 EDGE, CONSTANT = 12.0, 1.0

@@ -172,8 +172,8 @@ def page() -> Gray:
 @pytest.mark.parametrize(
     ("film", "limit", "reason"),
     [
-        pytest.param(dark(scene(), 0.13, floor=0), {"max_under": 0.75}, "under-exposed", id="dark"),
-        pytest.param(bright(scene()), {"max_over": 0.4}, "over-exposed", id="bright"),
+        pytest.param(dark(scene(), 0.13, floor=0), {"min_highlights": 0.3}, "under-exposed", id="dark"),
+        pytest.param(bright(scene()), {"max_over": 0.25}, "over-exposed", id="bright"),
         pytest.param(noisy(scene(), 14), {"max_noise": 5.0}, "noisy", id="grain"),
         pytest.param(page(), {"max_screen": 0.55}, "screen-recording", id="page as a screen"),
         pytest.param(page(), {"max_text": 0.2}, "text-heavy", id="page as text"),
