@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from synflow.asks import Answer, Ask, Embedder, Item, Picture, Refusal, Vector, Vlm, said_digest
-from synflow.records import Crop, Facts, Measure, Sample
+from synflow.pictures import Scan, Stills
+from synflow.records import Facts, Measure, Sample
 
 __all__ = [
     "Answer", "Ask", "Context", "CorpusStage", "Cut", "Decision", "Drop", "Embedder", "FromFile", "Item", "Keep",
@@ -79,74 +78,6 @@ class Split:
 
 
 Outcome = Keep | Drop | Split
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What one decode of a whole source left for all stages of the pass.
-
-    Attributes:
-        times: float64, shape ``[n]``: seconds from the first picture, increasing.
-        luma: uint8, shape ``[n, h, w]``: brightness of each of those pictures, ``max(h, w) == 160``. A long or
-            fast source is thinned evenly so that ``n <= 9000``.
-        color: uint8, shape ``[m, h2, w2, 3]``: small RGB pictures (``max(h2, w2) == 64``) at ``color_times``.
-        frames: pictures decoded; ``errors``: packets that would not decode or pictures marked corrupt.
-        end: seconds at which the last picture ends.
-        combing: float64, shape ``[m]``: share of each picture of ``color_times``, at its own size, in which two fields
-            stand interlaced (see `synflow.media.combing`); empty where nobody looked.
-    """
-
-    times: npt.NDArray[np.float64]
-    luma: npt.NDArray[np.uint8]
-    color_times: npt.NDArray[np.float64]
-    color: npt.NDArray[np.uint8]
-    frames: int
-    errors: int
-    end: float
-    combing: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-
-    def within(self, start: float, end: float) -> Scan:
-        """Return the part with ``start <= time < end``; times stay those of the source."""
-        inside = (self.times >= start - 1e-6) & (self.times < end - 1e-6)
-        tinted = (self.color_times >= start - 1e-6) & (self.color_times < end - 1e-6)
-        return Scan(
-            times=self.times[inside],
-            luma=self.luma[inside],
-            color_times=self.color_times[tinted],
-            color=self.color[tinted],
-            frames=int(inside.sum()),
-            errors=self.errors,
-            end=min(end, self.end),
-            combing=self.combing[tinted[: len(self.combing)]] if len(self.combing) else self.combing,
-        )
-
-    def cropped(self, crop: Crop) -> Scan:
-        """Return the inner pictures; their longer side is then shorter than 160 and 64."""
-        if not len(self.luma):
-            return self
-        rows, columns = crop.box(*self.luma.shape[1:3])
-        luma, color = np.ascontiguousarray(self.luma[:, rows, columns]), self.color
-        if len(color):
-            rows, columns = crop.box(*color.shape[1:3])
-            color = np.ascontiguousarray(color[:, rows, columns])
-        return replace(self, luma=luma, color=color)
-
-
-@dataclass(frozen=True)
-class Stills:
-    """The pictures that stand for a clip: ``2 * media.frames`` of them, uniform over its span.
-
-    A clip with fewer pictures than that yields each of them once, so ``n`` may be smaller, never 0.
-
-    Attributes:
-        pictures: the JPEGs with their times, as they will be stored and as models see them.
-        rgb: uint8, shape ``[n, h, w, 3]``: the pixels that were encoded.
-        digest: `synflow.ids.digest_of_frames` of the JPEG digests.
-    """
-
-    pictures: tuple[Picture, ...]
-    rgb: npt.NDArray[np.uint8]
-    digest: str
 
 
 class Media(Protocol):

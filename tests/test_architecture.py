@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "ids", "records", "asks", "claims"}),
+    frozenset({"pictures"}),
     frozenset({"contract", "datafile", "durable", "pairs", "answers", "console"}),
     frozenset({"registry", "manifest", "prompts", "sources", "media", "models", "store"}),
     frozenset({"plan", "chain", "card", "hashlist", "trail"}),

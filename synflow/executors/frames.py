@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import ClassVar
 
-from synflow.contract import Stills
 from synflow.durable import Attempt, Draft, seal
 from synflow.errors import Damage
 from synflow.ids import digest, digest_of_frames
 from synflow.media.phash import picture_hash
+from synflow.pictures import Stills
 from synflow.records import Frame, Image, Pair, Provenance, Sample, Side, Video
 from synflow.store.layout import RunLayout
 from synflow.store.receipts import ObjectRef

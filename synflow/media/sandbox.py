@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synflow.contract import Scan
 from synflow.errors import ClipFailure, Interrupted, ServiceDown, UsageError
 from synflow.media import wire
+from synflow.pictures import Scan
 from synflow.records import Crop, Facts, Location
 
 START_DEADLINE = 60.0

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from synflow.asks import Picture
-from synflow.contract import Scan, Stills
 from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_of_frames
 from synflow.media.sandbox import Sandbox
+from synflow.pictures import Scan, Stills
 from synflow.records import Crop, Facts, Location, Sample
 
 SCAN_BYTES = 256 << 20
