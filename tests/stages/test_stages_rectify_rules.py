@@ -290,3 +290,12 @@ def test_the_benchmark_finds_a_rule_that_fails(bench: ModuleType, monkeypatch: p
     result = bench.measure(bench.world_captions(60), each=10)
     assert result["kinds"]["file name"] == 1
     assert result["reasons"]["caption-url"]["recall"] < 0.95
+
+
+def test_the_rule_file_of_the_docs_loads(tmp_path: Path):
+    page = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
+    manifest_part, own = (block.split("```")[0] for block in page.split("```yaml\n")[1:3])
+    assert "rules: my-rules.yaml" in manifest_part
+    stage = stage_of(manifest(tmp_path, "own.yaml", own))
+    assert stage.judge(Caption(text="Colour chart on a wall, take 3"))[1] == "caption-generic"
+    assert stage.judge(Caption(text="A dog runs on grass ~ Blue River"))[0].text == "A dog runs on grass"
