@@ -49,9 +49,10 @@ UNBLENDED = 0.33
 NEW = 0.4
 """Newness between the ends of a gradual cut; more than at a hard cut, for there is more time to move."""
 
-RISE_MEAN = 1.4
-RISE_MOST = 0.9
-"""How many times as new as the stretches before and after it a gradual cut must be: their mean, and each of them."""
+RISES = 1.4, 0.9
+RISES_WIPE = 2.0, 1.3
+"""How many times as new as the stretches before and after it a gradual cut must be: as their mean, and as each of
+them. A wipe must be more, for nothing else tells it from a camera that moves over a pattern."""
 
 WIPED = 0.25
 """Newness that three quarters of the picture must have after a wipe."""
@@ -197,7 +198,7 @@ def _half_way(share: Small) -> float:
 
 
 def _is_cut(film: Film, i: int, j: int, score: float, fit: _Fit) -> bool:
-    if score < _usual(film, i, j) or not is_other_scene(film, i, j, score):
+    if score < _needed(film, i, j, RISES_WIPE if fit.wipe else RISES) or not is_other_scene(film, i, j, score):
         return False
     if fit.wipe:
         # A hand before the lens wipes over the picture too, but leaves a part of it as it was.
@@ -218,9 +219,9 @@ def _unblended(film: Film, i: int, j: int) -> float:
     return max(newness(np.clip(np.rint(blends), 0, 255).astype(np.uint8), film.small[i + places]))
 
 
-def _usual(film: Film, i: int, j: int) -> float:
+def _needed(film: Film, i: int, j: int, rises: tuple[float, float]) -> float:
     """Return the newness that a cut must have, from what moves before and after it in stretches as long as it is."""
     length = film.times[j] - film.times[i]
     before, after = film.at(film.times[i] - length), film.at(film.times[j] + length)
     sides = film.between((a, b) for a, b in ((before, i), (j, after)) if b - a >= (j - i) / 3)
-    return max(RISE_MEAN * float(np.mean(sides)), RISE_MOST * max(sides)) if sides else 0.0
+    return max(rises[0] * float(np.mean(sides)), rises[1] * max(sides)) if sides else 0.0
