@@ -56,7 +56,7 @@ def camera_of(motion: Motion) -> dict[str, Any]:
         ``motion``: still, pan, tilt, zoom, roll, shake or mixed; ``direction`` of the camera itself (what is seen
         moves the other way): left, right, up, down, in, out, clockwise, counterclockwise or empty; ``strength``:
         how fast the edge of the picture moves, in widths per second; ``parts``: the same three of each motion that
-        is clear, strongest first (one, or two and more where the camera does several things at once).
+        is clear: one, or two, strongest first, where it is mixed of just those; none where it is mixed otherwise.
     """
     pairs = motion.pairs
     if not pairs:
@@ -116,7 +116,7 @@ def _steady(drift: Moves, speed: Moves, strength: float) -> dict[str, Any]:
         for k in clear
     ]
     if len(order) > 1 and steady[order[0]] < LEAD * steady[order[1]]:
-        return {"motion": "mixed", "direction": "", "strength": strength, "parts": parts}
+        return {"motion": "mixed", "direction": "", "strength": strength, "parts": parts if len(parts) == 2 else []}
     return {**parts[0], "strength": strength, "parts": parts[:1]}
 
 

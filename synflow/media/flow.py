@@ -92,6 +92,9 @@ class DenseFlow:
         if texture.mean() < LEAST_TEXTURE or _apart(one, other) < SAME:
             return Sight(np.zeros((*one.shape, 2), np.float32), STILL, STILL, texture)
         other = levelled(one, other)
+        if not _enough(texture):
+            # What has structure is one thing on plain ground: its way is not the camera's.
+            return Sight(self.between(one, other), STILL, STILL, texture)
         before = self._start(one, other, guess)
         for _ in range(2):
             back = shifted(other, before) if before.any() else other
@@ -160,7 +163,7 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
     """
     height, width = flow.shape[:2]
     ys, xs = np.nonzero(trusted[1:height:GRID, 1:width:GRID])
-    if len(xs) < FEWEST_PLACES or not _spread(xs * GRID / width, ys * GRID / height):
+    if len(xs) < FEWEST_PLACES:
         return STILL
     at = flow[1 + GRID * ys, 1 + GRID * xs].astype(np.float64)
     place = (1 + GRID * xs - (width - 1) / 2) + 1j * (1 + GRID * ys - (height - 1) / 2)
@@ -181,9 +184,13 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
     return np.array([shift.real, shift.imag, turn.real, turn.imag])
 
 
-def _spread(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> bool:
-    """Tell whether places (shares of width and height) lie all over the picture, not just on one thing in it."""
-    ninth = np.minimum(2, (3 * x).astype(int)) + 3 * np.minimum(2, (3 * y).astype(int))
+def _enough(texture: Mask) -> bool:
+    """Tell whether there is structure all over the picture, not just on one thing in it."""
+    ys, xs = np.nonzero(texture[1::GRID, 1::GRID])
+    if len(xs) < FEWEST_PLACES:
+        return False
+    height, width = texture.shape
+    ninth = np.minimum(2, 3 * GRID * xs // width) + 3 * np.minimum(2, 3 * GRID * ys // height)
     return int((np.bincount(ninth, minlength=9) >= 3).sum()) >= NINTHS
 
 
