@@ -164,7 +164,8 @@ def edited(corpus: Path, told: dict[str, Any]) -> dict[str, str]:
 
 def edits_sample(videos: Path, each: int = 2, good: int = 8) -> Path:
     """Return a folder with a few of the known edits of pictures, all in one place, as every pipeline can read it."""
-    from known_edits import KINDS, built
+    from kit.edits import KINDS
+    from kit.records import built
 
     source, records = built(videos, 2)
     folder = source.with_name(source.name + "-sample")

@@ -3,7 +3,7 @@
 Called as ``python daft_frames.py CORPUS OUT`` with the peer's own interpreter; writes ``OUT/kept.json``.
 
 Several files in one call never come back on two CPUs, so it is called file by file. A file that is no whole video ends
-its run, or stops it for good: what it does with such a file is tried before, in a process of its own, and told as a note.
+its run, or stops it for good: what it does with such a file is tried before, in a process of its own, and noted.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ def main() -> None:
     kept = []
     for path in good:
         frame = daft.read_video_frames(path, 224, 398, sample_interval_seconds=0.5)
-        pictures = frame.select(frame["data"].image.encode("JPEG")).to_pydict()
-        if any(pictures.values()):
+        if frame.collect().count_rows():
             kept.append(names[path])
     dropped = {name: "" for name in names.values() if name not in kept}
     (out / "kept.json").write_text(json.dumps({"kept": kept, "dropped": dropped, "note": note}))

@@ -10,8 +10,9 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+from kit.records import Record  # noqa: E402
 from kit.watch import watched  # noqa: E402
-from known_edits import Record, judged, shortfalls  # noqa: E402
+from known_edits import judged, shortfalls  # noqa: E402
 
 BUSY = "import time\nwhile time.process_time() < 0.6: pass\n"
 
