@@ -59,6 +59,7 @@ def served(tmp_path: Path) -> Iterator[Path]:
     (folder / "urls.jsonl").write_text("\n".join(text) + "\n")
     yield folder
     server.shutdown()
+    server.server_close()
 
 
 def test_urls_are_fetched_only_where_pictures_are_needed(served: Path, tmp_path: Path) -> None:
