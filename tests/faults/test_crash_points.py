@@ -79,7 +79,7 @@ def check_reuse(tmp_path: Path, world: Path, every: int) -> None:
 
 
 def test_killed_while_it_takes_over_an_earlier_run(tmp_path: Path, small_world: Path) -> None:
-    check_reuse(tmp_path, small_world, every=40)
+    check_reuse(tmp_path, small_world, every=100)
 
 
 @pytest.mark.slow

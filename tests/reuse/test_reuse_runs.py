@@ -206,6 +206,7 @@ def test_other_thresholds_decode_only_what_gets_further(runs: Runs, old: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_changed_inputs_redo_their_records_alone(runs: Runs, old: Path) -> None:
     lines = [json.loads(line) for line in (runs.clips / "videos.jsonl").read_text().splitlines()[:6]]
     first, second = (runs.clips / lines[place]["path"] for place in (0, 3))
@@ -251,6 +252,8 @@ class Stopping(SerialExecutor):
         super().submit(unit)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_damaged_earlier_run_is_not_believed(runs: Runs, old: Path) -> None:
     torn = runs.folder / "torn"
     shutil.copytree(old, torn)
@@ -332,6 +335,7 @@ def test_a_changed_manifest_gives_the_same_bytes(name: str, runs: Runs) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_other_targets_choose_and_pack_alone(runs: Runs) -> None:
     first = runs(targets={"t2v": 9, "v2v": 9, "i2v": 9})
     plain = runs(targets={"t2v": 5, "v2v": 2})
@@ -347,6 +351,7 @@ def test_other_targets_choose_and_pack_alone(runs: Runs) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_another_model_is_asked_and_the_same_one_is_not(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     first = runs()
     with monkeypatch.context() as patch:
