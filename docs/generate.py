@@ -70,6 +70,7 @@ MEASURES: Mapping[str, str] = {
     "dynamics.camera": "what the camera does: still, pan, tilt, zoom, roll, shake or mixed",
     "dynamics.camera_speed": "how fast it does it",
     "dedup.phash": "perceptual hash of the clip over time, hexadecimal",
+    "dedup.forbidden": "captions removed because a list of `forbidden` has them",
     "consistency.score": "how well caption and pictures fit: cosine of their embeddings, -1 to 1",
     "enrich.kept": "captions that the model wrote and that passed all checks",
     "enrich.faults": "captions that did not",
