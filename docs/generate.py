@@ -103,6 +103,7 @@ MEASURES: Mapping[str, str] = {
     "dynamics.flags": "which of jumps, stutter, flashes and speed are unusual, joined by `+`; empty where none is",
     "dynamics.grain": "standard deviation of the grain, grey levels at 160 pixels",
     "dedup.phash": "perceptual hash of the clip over time, hexadecimal",
+    "dedup.forbidden": "captions removed because a list of `forbidden` has them",
     "consistency.score": "how well caption and pictures fit: cosine of their embeddings, -1 to 1",
     "consistency.supported": "claims of the captions that the measures support",
     "consistency.contradicted": "claims that they contradict",

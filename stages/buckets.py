@@ -27,6 +27,12 @@ chance would make too many candidates."""
 RUN = 4
 """Bits by which a picture must differ from the one before it in the same clip to be entered."""
 
+WIDE = 16
+"""Entries of a clip by which its course is compared."""
+
+STEP = 1024
+"""Pairs whose courses are compared at a time."""
+
 Words = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 
@@ -151,21 +157,32 @@ def _ordered(words: Words, beside: Words, most: int) -> Places:
     return order
 
 
-def course_apart(entries: Entries, one: slice, other: slice) -> float:
-    """Return by how many bits the pictures of one clip differ from the nearest ones of another, on average.
+def courses_apart(entries: Entries, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Return by how many bits the pictures of two clips differ from the nearest ones of the other, on average.
 
     It is the lower value of both directions, for one clip may be an excerpt of the other, and of all changes.
 
     Args:
-        entries: of all clips.
-        one: where the entries of a clip are.
-        other: where those of the other are.
+        entries: of all clips, see `candidates`.
+        pairs: clips that have entries, ``[n, 2]``.
+
+    Returns:
+        float32 ``[n]``.
     """
-    least = 63.0
-    for here, there in ((one, other), (other, one)):
-        changed = np.stack([words[there] for words in (entries.plain, *entries.changed)])
-        bits = np.bitwise_count(entries.plain[here][:, None, None] ^ changed)
-        # Pictures of `here` by change, and pictures of `there` by change.
-        inside, around = bits.min(axis=2).mean(axis=0).min(), bits.min(axis=0).mean(axis=1).min()
-        least = min(least, float(inside), float(around))
-    return least
+    out = np.empty(len(pairs), np.float32)
+    spots = np.linspace(0, 1, WIDE)
+    for begin in range(0, len(pairs), STEP):
+        part = pairs[begin : begin + STEP].astype(np.int32)
+        first = np.searchsorted(entries.owner, part, side="left")
+        last = np.searchsorted(entries.owner, part, side="right") - 1
+        # At most so many entries of a clip, spread over it; of fewer some count twice.
+        places = np.round(first[:, :, None] + (last - first)[:, :, None] * spots).astype(np.int64)
+        least = np.full(len(part), 63, np.float32)
+        for here, there in ((0, 1), (1, 0)):
+            plain = entries.plain[places[:, here]]
+            for words in (entries.plain, *entries.changed):
+                bits = np.bitwise_count(plain[:, :, None] ^ words[places[:, there]][:, None, :])
+                for axis in (1, 2):
+                    np.minimum(least, bits.min(axis=axis).mean(axis=1, dtype=np.float32), out=least)
+        out[begin : begin + STEP] = least
+    return out

@@ -10,12 +10,11 @@ import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from stages.buckets import Entries, candidates, course_apart, distinct
+from stages.buckets import Entries, candidates, courses_apart, distinct
 from stages.likewise import alike_courses, course_entries, unpacked_course
 from synflow.contract import Row
 from synflow.hashlist import Banned, HashList
@@ -141,14 +140,10 @@ class Copies:
 
     def _candidates(self) -> npt.NDArray[np.int64]:
         """Return the pairs of which more than single pictures have hashes that are near, by places and in order."""
-        entries, total = self._entries, len(self._place_of)
-        pairs = candidates(entries, self._most)
-        edges = np.searchsorted(entries.owner, np.arange(total + 1))
-        here, count = [slice(a, b) for a, b in pairwise(edges.tolist())], len(self._rows)
+        pairs = candidates(self._entries, self._most)
+        apart = courses_apart(self._entries, pairs)
         # What is forbidden may be shown in part only, so there one picture is enough.
-        apart = np.array(
-            [0.0 if b >= count else course_apart(entries, here[a], here[b]) for a, b in pairs.tolist()], np.float32
-        )
+        apart[pairs[:, 1] >= len(self._rows)] = 0
         near = apart <= (APART if len(pairs) < MANY else APART_OF_MANY)
         pairs, apart = pairs[near], apart[near]
         first = (_rank(pairs[:, 0], apart) < self._most) | (_rank(pairs[:, 1], apart) < self._most)
