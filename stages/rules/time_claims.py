@@ -135,22 +135,40 @@ def _color_change(text: str, evidence: Measured) -> Iterable[Verdict]:
 
 
 def _direction(text: str, evidence: Measured) -> Iterable[Verdict]:
-    """Judge the way that things move; only where the camera does not move itself."""
+    """Judge the way that things move across the picture.
+
+    Under a camera that moves, only the way of one coloured thing counts that goes far, and not as the scene drifts.
+    """
     told = _way(text)
     if told is None or evidence.facts.get("cuts"):
         return
-    camera = sure_camera(evidence.facts)[0] if evidence.facts.get("camera") else "still"
-    if camera != "still":
-        return
     axis, sign, place, ends = told
-    colors = colors_of(text[:place])
-    # Who comes from the left may turn back; only the way of one coloured thing tells.
-    steps = _steps(evidence, colors) if ends else _colored_step(evidence, colors)
+    motion, turn = sure_camera(evidence.facts) if evidence.facts.get("camera") else ("still", "")
+    subject = _BREAK.split(text[:place])[-1]
+    colors = colors_of(subject)
+    if motion == "still":
+        # Who comes from the left may turn back; only the way of one coloured thing tells.
+        steps = _steps(evidence, colors) if ends else _colored_step(evidence, colors)
+    else:
+        drift = _DRIFTS.get(turn)
+        steps = [
+            step
+            for step in _colored_step(evidence, colors)
+            if motion in _DRIFTING
+            and abs(step[axis]) >= 0.5
+            and not (drift and drift[0] == axis and drift[1] * step[axis] > 0)
+        ]
     moves = [sign * step[axis] for step in steps]
     if any(move >= 0.2 for move in moves):
         yield "supported"
     elif moves and any(move <= -0.25 for move in moves) and not any(move > 0.05 for move in moves):
         yield "contradicted"
+
+
+_BREAK = re.compile(r"\b(?:before|then|after which|while|as)\b")
+_DRIFTING = frozenset({"pan", "tilt", "zoom"})
+_DRIFTS = {"left": (0, 1), "right": (0, -1), "up": (1, 1), "down": (1, -1)}
+"""Direction of the camera -> axis and sign of the way that the scene drifts over the picture."""
 
 
 def _way(text: str) -> tuple[int, int, int, bool] | None:
