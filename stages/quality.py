@@ -52,8 +52,10 @@ class QualityConfig(StageConfig):
         max_over: share of the pixels that may be blown out; 0.25 finds overexposed scenes, and things shown on white.
         max_noise: standard deviation of the noise in grey levels; 5 finds strong grain.
         max_combing: share of the picture that may be interlaced; 0.002 finds what was not deinterlaced.
-        max_text: share of the picture that lines of writing may cover; 0.2 finds pages and terminals.
-        max_overlay: share of the picture that marks which stand while it moves may cover; 0.05 finds large ones.
+        max_text: share of the picture that lines of writing may cover; 0.2 finds pages and terminals, and takes grids
+            and lattices for writing.
+        max_overlay: share of the picture that marks which stand while it moves may cover; 0.05 finds large ones, only
+            under a camera that moves.
         max_screen: share of the picture that may be plain paper with sharp things on it; 0.55 finds screens and slides.
         min_colour: grey levels of colour beyond one tint; 3.5 drops black-and-white and tinted clips.
     """

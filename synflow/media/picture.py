@@ -17,8 +17,8 @@ BLACK = 24
 WINDOW, HIGH, FEW = 12, 40, 8
 """Pixels in which an edge is looked for, grey levels that it climbs at least, and fewest places that count."""
 
-STEEP = 12
-"""Grey levels above which a step between neighbours counts as an edge of the scene."""
+STEEP, EDGE = 12, 64
+"""Grey levels above which a step between neighbours counts no more, and above which it is an edge of the scene."""
 
 FAINT = 1.0
 """Grey levels that are added to both mean steps, so that invisible blocks in a flat picture do not count."""
@@ -114,7 +114,8 @@ def blockiness(gray: Gray, origin: tuple[int, int] = (0, 0)) -> float:
             step = cv2.absdiff(across_columns[:, 1:], across_columns[:, :-1])
         else:
             step = cv2.absdiff(across_rows[1:], across_rows[:-1])
-        # Blocks show as small steps; what is steeper counts no more, for strong edges are the scene's own.
+        # Blocks show as small steps. Strong edges are the scene's own: pages and windows are often laid out in eights.
+        _, step = cv2.threshold(step, EDGE, 0, cv2.THRESH_TOZERO_INV)
         _, step = cv2.threshold(step, STEEP, STEEP, cv2.THRESH_TRUNC)
         profile = cv2.reduce(step, 1 - axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
         border = (np.arange(len(profile)) + start) % 8 == 7

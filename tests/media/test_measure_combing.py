@@ -22,7 +22,7 @@ def woven(film: np.ndarray) -> np.ndarray:
 def test_woven_fields_are_combed():
     film = moving()
     assert max(combing(picture) for picture in film) < 0.001
-    assert min(combing(picture) for picture in woven(film)) > 0.2
+    assert min(combing(picture) for picture in woven(film)) > 0.1
 
 
 def test_noise_text_and_still_fields_are_not():
@@ -41,6 +41,6 @@ def test_a_decoded_picture_is_looked_at_at_its_own_size():
     picture = np.repeat(woven(moving())[0][..., None], 3, axis=2)
     frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
     assert combed_share(frame) == 0.0
-    assert combed_share(frame.reformat(format="yuv420p")) > 0.2
+    assert combed_share(frame.reformat(format="yuv420p")) > 0.1
     assert combed_share(frame.reformat(format="yuv420p10le")) == 0.0
     assert combed_share(frame.reformat(width=640, height=270, format="yuv420p")) < 0.02
