@@ -76,8 +76,7 @@ def exposure(s: Set) -> tuple[Film, list[int]]:
 
 def frozen(s: Set) -> tuple[Film, list[int]]:
     film, at, length = s.shot(6), s.rng.randrange(s.fps, 2 * s.fps), s.rng.randrange(s.fps, 3 * s.fps)
-    film[at : at + length] = film[at]
-    return film, []
+    return np.concatenate([film[:at], np.repeat(film[at : at + 1], length, axis=0), film[at:]]), []
 
 
 def overlay(s: Set) -> tuple[Film, list[int]]:

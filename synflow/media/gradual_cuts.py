@@ -20,6 +20,9 @@ FLAT = 4.0
 FADE = 2.0
 """Longest fade to or from a flat picture, in seconds."""
 
+STROBE = 0.4
+"""Seconds under which a dip to black must be newer than what is around it: strobing light dips again and again."""
+
 HELD = 1.0
 """Seconds that a flat picture may last for the same scene after it to be the same shot still."""
 
@@ -79,7 +82,8 @@ def fades(film: Film) -> tuple[list[Cut], list[Span]]:
         elif not cuts or cuts[-1].end <= span[0]:
             score = film.between([(i, j)])[0]
             middle = float(film.times[first] + film.times[beyond - 1]) / 2
-            if score >= NEW_SCENE and is_other_scene(film, i, j, score):
+            strobing = span[1] - span[0] < STROBE and score < _needed(film, i, j, RISES_WIPE)
+            if score >= NEW_SCENE and not strobing and is_other_scene(film, i, j, score):
                 cuts.append(Cut(middle, "gradual", *span, score))
             elif film.times[beyond] - film.times[first] <= HELD:
                 none.append(span)
