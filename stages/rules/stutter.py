@@ -45,7 +45,8 @@ def stuttering(text: str) -> tuple[str, str]:
         for name, rule in (("same-joined", SAME_JOINED), ("act-joined", ACT_JOINED), ("same-place", SAME_PLACE)):
             if found := rule.search(text):
                 return name, f"'{found[0]}'"
-    doubled = sum(a == b and a.isalpha() for a, b in pairwise(words))
+    twice = [a for a, b in pairwise(words) if a == b and a.isalpha()]
+    doubled = 0 if len(set(twice)) == 1 < len(set(words)) and _NAMING.search(text.lower()) else len(twice)
     if doubled >= 3 or (doubled >= 2 and doubled >= 0.2 * len(words)):
         return "doubled-words", f"{doubled} words said twice"
     return _phrases(words)

@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Any
 
 from stages.rules.cut import cut_off
 from stages.rules.ruleset import LanguageRules, Rulebook
@@ -96,9 +97,14 @@ def _out_of_json(text: str) -> str:
         return found[1].replace('\\"', '"') if found and '":' not in found[1] else text
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if isinstance(value, dict):
-        value = next((value[key] for key in CAPTION_KEYS if isinstance(value.get(key), str)), None)
+    for _ in range(3):
+        if isinstance(value, dict):
+            value = next((value[key] for key in CAPTION_KEYS if isinstance(value.get(key), str)), _only(value))
     return _tidy(value) if isinstance(value, str) else text
+
+
+def _only(value: dict[str, Any]) -> Any:
+    return next(iter(value.values())) if len(value) == 1 else None
 
 
 def _untagged(text: str) -> str:
