@@ -128,7 +128,7 @@ def name_of_part_lost(done: Path) -> set[str]:
 
 def test_to_the_end_of_the_pipeline_with_its_pairs(world: Path, tmp_path: Path) -> None:
     stages = [*CURATION, "enrich", "audit", "expand"]
-    sets = ["validate.max_duration=7.4", "dynamics.min_changed=0.1", "dynamics.min_residual=0.15"]
+    sets = ["validate.max_duration=7.4", *STRICTER["parts of cut videos"]]
     before = made(world, tmp_path / "before", clips="few.jsonl", stages=stages)
     found = replay(before, sets)
     assert found.lost and not found.undecided
