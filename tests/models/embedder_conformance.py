@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import pytest
 
 from synflow.asks import Embedder, Item, Picture, Vector, said_digest
 from synflow.ids import digest
@@ -38,10 +37,6 @@ EMPTY = (Item(), Item(text=""), Item(pictures=(SPOILT,)))
 
 class EmbedderConformance:
     """Subclasses give the fixture ``embedder``."""
-
-    @pytest.fixture
-    def embedder(self) -> Embedder:
-        raise NotImplementedError
 
     def test_one_unit_vector_for_each_item_in_order(self, embedder: Embedder) -> None:
         vectors = embedder.embed(ITEMS)

@@ -45,7 +45,7 @@ def opened(path: Path, **more: Any) -> Any:
 @pytest.mark.parametrize("family", FAMILIES)
 class TestConformance(EmbedderConformance):
     @pytest.fixture
-    def embedder(self, models: dict[str, Path], family: str, batch: int) -> Any:  # type: ignore[override]
+    def embedder(self, models: dict[str, Path], family: str, batch: int) -> Any:
         return opened(models[family], batch=batch)
 
 
