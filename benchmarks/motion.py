@@ -153,10 +153,14 @@ def ranked(data: Path, scans: list[tuple[Row, Scan]]) -> Row:
     """Return Spearman correlations of residuals: ours and Farneback's at 160 pixels against Farneback's at 398."""
     found: dict[str, tuple[float, float, float]] = {}
     for label, scan in scans:
-        starts = np.linspace(0, max(0.0, float(scan.times[-1]) - 0.25), 6)
-        at = np.unique(np.concatenate([starts, starts + 0.2]))
+        last = len(scan.times) - 1
+        firsts = np.unique(
+            np.searchsorted(scan.times, np.linspace(0, float(scan.times[-1]) - 0.25, 6)).clip(0, last - 1)
+        )
+        seconds = np.maximum(np.searchsorted(scan.times, scan.times[firsts] + 0.2 - 1e-3), firsts + 1).clip(0, last)
+        at = np.unique(scan.times[np.concatenate([firsts, seconds])])
         large, small = (pictures(data / label["path"], side, at) for side in (LARGE, 160))
-        couples = [(i, int(np.searchsorted(at, s + 0.2 - 1e-6))) for s in starts for i in [int(np.searchsorted(at, s))]]
+        couples = list(zip(*(np.searchsorted(at, scan.times[k]).tolist() for k in (firsts, seconds)), strict=True))
         couples = [(i, j) for i, j in couples if j < min(len(large), len(small))]
         values = [
             float(np.median([residual_of(farneback(film[i], film[j])) / (at[j] - at[i]) for i, j in couples]))
