@@ -59,7 +59,8 @@ def fates(folder: Path, out: Path, workers: int) -> dict[str, tuple[str, str, st
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"synflow ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    kept = set(pq.read_table(out / "index" / "clips.parquet", columns=["record_id"]).column(0).to_pylist())
+    clips = pq.read_table(out / "index" / "clips.parquet", columns=["record_id", "kept"]).to_pylist()
+    kept = {row["record_id"] for row in clips if row["kept"]}
     columns = ["record_id", "stage", "reason", "detail"]
     drops = pq.read_table(out / "index" / "rejects.parquet", columns=columns).to_pylist()
     return {d["record_id"]: (d["stage"], d["reason"], d["detail"] or "") for d in drops if d["record_id"] not in kept}
