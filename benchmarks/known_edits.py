@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,9 @@ def fates(folder: Path, out: Path, workers: int) -> dict[str, tuple[str, str, st
     manifest.write_text(MANIFEST.format(list=folder / "videos.jsonl", executor=executor))
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "synflow", "run", str(manifest), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Workers of Ray give way to every other process unless told otherwise.
+    env = {**os.environ, "RAY_worker_niceness": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode != 0:
         raise SystemExit(f"synflow ended with {done.returncode}:\n{done.stderr[-2000:]}")
     clips = pq.read_table(out / "index" / "clips.parquet", columns=["record_id", "kept"]).to_pylist()
