@@ -87,10 +87,11 @@ def told_by(peer: str, out: Path) -> dict[str, Any]:
         return found
     import pyarrow.parquet as pq
 
-    kept = pq.read_table(out / "run" / "index" / "clips.parquet", columns=["record_id"]).column(0).to_pylist()
+    clips = pq.read_table(out / "run" / "index" / "clips.parquet", columns=["record_id", "kept"]).to_pylist()
+    kept = {row["record_id"] for row in clips if row["kept"]}
     drops = pq.read_table(out / "run" / "index" / "rejects.parquet", columns=["record_id", "reason"]).to_pylist()
     return {
-        "kept": sorted(set(kept)),
+        "kept": sorted(kept),
         "dropped": {row["record_id"]: row["reason"] for row in drops if row["record_id"] not in kept},
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -56,10 +57,13 @@ def fates(folder: Path, out: Path, workers: int) -> dict[str, tuple[str, str, st
     manifest.write_text(MANIFEST.format(list=folder / "videos.jsonl", executor=executor))
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "synflow", "run", str(manifest), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Workers of Ray give way to every other process unless told otherwise.
+    env = {**os.environ, "RAY_worker_niceness": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode != 0:
         raise SystemExit(f"synflow ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    kept = set(pq.read_table(out / "index" / "clips.parquet", columns=["record_id"]).column(0).to_pylist())
+    clips = pq.read_table(out / "index" / "clips.parquet", columns=["record_id", "kept"]).to_pylist()
+    kept = {row["record_id"] for row in clips if row["kept"]}
     columns = ["record_id", "stage", "reason", "detail"]
     drops = pq.read_table(out / "index" / "rejects.parquet", columns=columns).to_pylist()
     return {d["record_id"]: (d["stage"], d["reason"], d["detail"] or "") for d in drops if d["record_id"] not in kept}
