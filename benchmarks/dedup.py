@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
-from stages.copies import Copies
+from stages.near.copies import Copies
 from synflow.ids import canonical
 from synflow.media.likeness import Seen, compare
 from synflow.media.signature import LEVELS, SIDE, Signature, pack, unpack

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from stages.copies import Copies, Verdict
-from stages.likewise import embedded, packed_course
+from stages.near.copies import Copies, Verdict
+from stages.near.likewise import embedded, packed_course
 from synflow.contract import Context, CorpusStage, Decision, Drop, Keep, Outcome, Row, StageConfig
 from synflow.datafile import DataFile
 from synflow.hashlist import caption_hash, has_words, read_list

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from curation_films import Films, Gray, facts_of, sample_of, texture, walk
 
-import stages.copies as module
+import stages.near.copies as module
 from stages.dedup import Dedup, DedupConfig
-from stages.likewise import packed_course
+from stages.near.likewise import packed_course
 from synflow.contract import CorpusStage, Decision, Drop, Keep, Row, Stage
 from synflow.hashlist import caption_line, head_line, video_lines
 from synflow.ids import canonical

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from stages.buckets import Entries, candidates, courses_apart, distinct
-from stages.likewise import alike_courses, course_entries, unpacked_course
+from stages.near.buckets import Entries, candidates, courses_apart, distinct
+from stages.near.likewise import alike_courses, course_entries, unpacked_course
 from synflow.contract import Row
 from synflow.hashlist import Banned, HashList
 from synflow.media.likeness import Seen, compare, parts

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from stages.buckets import Entries
+from stages.near.buckets import Entries
 from synflow.contract import Context, Item
 from synflow.ids import seed_of
 from synflow.media.likeness import SAME_CHANGE, in_order
