@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS   ?=
 JOBS   ?= 2
+BENCH  ?= startup captions cuts motion consistency executors curate
 
 # The stamps say which set of packages the environment holds, so that a second call costs nothing.
 CORE := $(VENV)/.core-installed
@@ -69,8 +70,8 @@ lint: $(DEV)  ## ruff and mypy
 docs: $(DEV)  ## write docs/stages.md anew from the code
 	$(BIN)/python docs/generate.py
 
-bench: $(DEV)  ## every benchmark, one after the other; see benchmarks/README.md
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS) || exit 1; done
+bench: $(DEV)  ## the benchmarks that take minutes, or BENCH="dedup memory"; see benchmarks/README.md
+	@for name in $(BENCH); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(ARGS) || exit 1; done
 
 clean:  ## remove caches and what the demo made; runs of your own stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

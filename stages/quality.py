@@ -88,7 +88,7 @@ class Quality:
     Config: ClassVar[type[StageConfig]] = QualityConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
-    reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop"})
+    reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop", "frames"})
     reasons: ClassVar[Mapping[str, str]] = {
         "black": "nearly black for more than `max_black` of the time",
         "frozen": "the picture stops for more than `max_frozen` of the time",

@@ -73,7 +73,7 @@ def run(
     sets: Sets = None,
     reuse: Reuse = None,
 ) -> Job:
-    """Make the dataset of a manifest; continue it where it was left."""
+    """Make the dataset of a manifest, or go on with it."""
     from synflow.commands.run import run_manifest
 
     return partial(run_manifest, manifest, out, sets or (), reuse)
@@ -125,7 +125,7 @@ def inspect(
     ] = None,
     as_json: AsJson = False,
 ) -> Job:
-    """Look at pairs and their frames, and at what was dropped and why."""
+    """Look at pairs and their frames, and at what was dropped."""
     from synflow.commands.inspect import inspect_run
     from synflow.commands.replay import replay_run
 

@@ -29,8 +29,7 @@ CHANGES = ((True, 1.0), (False, 0.87), (True, 0.87))
 
 APART, APART_OF_MANY, MANY = 17.0, 13.0, 300_000
 """Bits of 63 by which the pictures of a copy may differ from the nearest of the other clip, on average: where pairs are
-few, and where there are ``MANY`` or more. Of the copies of ``benchmarks/edits.py`` 99 and 97 in 100 do not differ by
-more, of unrelated pairs 1 and 0.3 in 100 do."""
+few, and where there are ``MANY`` or more."""
 
 HELD = 20_000
 """Fingerprints that are held ready to be compared (about 30 KB each at most)."""

@@ -61,7 +61,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append({**lines[number], "id": f"copy-{number}", "path": f"copy-{number}.mp4"})
     lines.append({**lines[20], "id": "excerpt", "start": 0.0, "end": 5.0})
     lines.append({**lines[20], "id": "outside", "start": 50.0, "end": 55.0})
-    lines[12]["caption"] = lines[13]["caption"]
+    lines[12]["caption"] = lines[14]["caption"]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "videos.jsonl").write_text(text + '{"path": "no-such.mp4"}\nnot json\n' + json.dumps(lines[0]) + "\n")
     (folder / "few.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:10]))
