@@ -227,7 +227,11 @@ class CorpusStage(Protocol):
         ...
 
     def settle(self, rows: Sequence[Row], seed: int) -> Sequence[Decision]:
-        """Return one decision for each row; ``rows`` holds no None."""
+        """Return one decision for each row; ``rows`` holds no None.
+
+        The rows of a large run lie on disk: going through them in order is cheap, a single one costs a read, and the
+        same place gives an equal row, not the same object.
+        """
         ...
 
     def apply(self, sample: Sample, decision: Decision) -> Outcome:

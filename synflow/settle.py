@@ -29,6 +29,15 @@ class _Chosen(Sequence[Row]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def __iter__(self) -> Iterator[Row]:
+        # In one pass through all rows, which lie on disk: a read for each would cost more.
+        wanted = iter(self._places)
+        next_place = next(wanted, None)
+        for place, (_, by_stage) in enumerate(self._rows):
+            if place == next_place:
+                yield by_stage[self._name]
+                next_place = next(wanted, None)
+
     @overload
     def __getitem__(self, place: int) -> Row: ...
     @overload
