@@ -6,7 +6,7 @@ clips, and every pan, tilt and moving camera that is named is one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _LEAST = {"pan": 0.045, "tilt": 0.045, "zoom": 0.04, "roll": 0.2, "shake": 0.15, "mixed": 0.1}
@@ -14,6 +14,10 @@ _LEAST = {"pan": 0.045, "tilt": 0.045, "zoom": 0.04, "roll": 0.2, "shake": 0.15,
 
 STILL = 0.012
 """Largest strength of a camera that is called still."""
+
+STEADY = 0.5
+"""Least share of all that the camera does that a motion with a direction must have: a hand that follows a bee sways
+every way, and what is left of it is no tilt."""
 
 _COLUMNS = {"left": 0.17, "center": 0.5, "right": 0.83}
 _ROWS = {"top": 0.17, "middle": 0.5, "bottom": 0.83}
@@ -28,7 +32,10 @@ def sure_camera(facts: Mapping[str, Any]) -> tuple[str, str]:
     strength = float(camera.get("strength", 0.0))
     if facts.get("cuts") or (motion == "still" and strength > STILL):
         return "", ""
-    return (motion, way) if motion == "still" or strength >= _LEAST.get(motion, 9.0) else ("", "")
+    parts: Sequence[Mapping[str, Any]] = camera.get("parts") or ()
+    own = float(parts[0].get("strength", 0.0)) if way and len(parts) == 1 else strength
+    sure = own >= max(_LEAST.get(motion, 9.0), STEADY * strength)
+    return (motion, way) if motion == "still" or sure else ("", "")
 
 
 def sure_paths(facts: Mapping[str, Any]) -> list[tuple[Point, Point, float]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from synflow.media.colors import COLORS
+from synflow.media.colors import COLORS, NEUTRAL
 from synflow.media.findings import Findings, trend
 from synflow.models.signals.said import Said
 
@@ -62,7 +62,8 @@ def _light_change(found: Findings) -> Iterator[Said]:
 def _color_change(found: Findings) -> Iterator[Said]:
     if len(found.looks) < 4 or all(seen.colorless for seen in found.looks):
         return
-    changes = {color: trend(found.series(color)) for color in COLORS}
+    # A change from grey to black or white is often one of light only.
+    changes = {color: trend(found.series(color)) * (0.5 if color in NEUTRAL else 1.0) for color in COLORS}
     up = max(COLORS, key=lambda color: changes[color])
     down = min(COLORS, key=lambda color: changes[color])
     if changes[up] >= 0.12 and changes[down] <= -0.12:
@@ -174,7 +175,7 @@ _QUICKENING: tuple[tuple[str, ...], str, str] = (
         "The second half is livelier than the first.",
     ),
     "that grows livelier",
-    "movement later on",
+    "more movement later",
 )
 _CALMING: tuple[tuple[str, ...], str, str] = (
     (
@@ -183,7 +184,7 @@ _CALMING: tuple[tuple[str, ...], str, str] = (
         "The first half is livelier than the second.",
     ),
     "that calms down",
-    "movement early on",
+    "more movement at first",
 )
 
 
