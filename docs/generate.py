@@ -69,7 +69,8 @@ MEASURES: Mapping[str, str] = {
     "quality.moving": "share of the time in which pictures differ from the one before, 0 to 1",
     "quality.resting": "share of the time in which a picture stands for 0.6 s or longer, 0 to 1",
     "quality.slides": "how many different pictures stand so long, one after the other",
-    "quality.blockiness": "steps across block borders over steps elsewhere; 1 is none",
+    "quality.blockiness": "steps across block borders over steps elsewhere; 1 is none. Of codecs that do not smooth "
+    "borders (MPEG-2, MPEG-4 part 2, MJPEG) a quarter counts",
     "quality.noise": "standard deviation of the noise where the picture is plain, in grey levels of 255",
     "quality.combing": "share of the picture in which two fields stand interlaced, upper quartile over time, 0 to 1",
     "quality.text": "share of the picture that lines of writing cover, median of the stills, 0 to 1",

@@ -136,9 +136,12 @@ def test_good_clips_are_not_dropped_for_quality(labels: Labels, media: MediaSess
     bad = {"black", "blurred", "frozen", "blocky"}
     dropped = {
         name: outcome
-        for name in labels
+        for name, label in labels.items()
         for outcome in curated(name, media)
-        if isinstance(outcome, Drop) and outcome.reason in bad
+        if isinstance(outcome, Drop)
+        and outcome.reason in bad
+        # What is nearly static goes anyway; that it stands still may be noticed here first.
+        and not (outcome.reason == "frozen" and label["near_static"])
     }
     assert set(dropped) <= {"carphone_distorted"}, dropped
 
