@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from synflow.world.camera import canvas_size, view
 from synflow.world.canvas import paint
-from synflow.world.script import Script
+from synflow.world.script import HEIGHT, WIDTH, Script
 from synflow.world.tracks import Track, seen, tracks
 
 Pixels = npt.NDArray[np.uint8]
@@ -38,38 +39,79 @@ def _outlines() -> dict[str, Floats]:
 OUTLINES = _outlines()
 
 
+@dataclass(frozen=True)
+class _Figure:
+    """A mover on its way through a shot, with all that is drawn of it worked out before.
+
+    Attributes:
+        mover: its number. sizes: radius in the scene at each picture, in pixels.
+        inside: at which pictures some of it is in the view.
+        centers: x, y and radius as the camera sees them, shape ``[n, 3]``.
+        corners: of its outline, ``[n, k, 2]`` in fractions of a pixel; ``again`` those of a second, shaky line.
+        fills: the colour at each picture; ``edges`` that of the line around it.
+    """
+
+    mover: int
+    sizes: list[float]
+    inside: list[bool]
+    centers: Floats
+    corners: npt.NDArray[np.int32]
+    again: npt.NDArray[np.int32] | None
+    fills: list[list[float]]
+    edges: list[list[float]]
+
+
 def pictures(script: Script) -> Iterator[Pixels]:
     """Yield the pictures of a clip, uint8 RGB, shape ``[144, 256, 3]``."""
     for number, shot in enumerate(script.shots):
         width, height, scale = canvas_size(shot.camera)
         canvas = paint(shot.background, width, height, scale, script.style)
-        ways = tracks(script, number)
+        figures = [_figure(script, number, track) for track in tracks(script, number)]
         for i in range(shot.last - shot.first):
             picture = view(canvas, shot, i)
             # The smaller one goes in front, so that nobody is hidden for long.
-            for track in sorted(ways, key=lambda t: (-float(t.radius[i]), t.mover)):
-                _draw(picture, script, number, track, i)
+            for figure in sorted(figures, key=lambda f: (-f.sizes[i], f.mover)):
+                if figure.inside[i]:
+                    _draw(picture, figure, i)
             yield picture
 
 
-def _draw(picture: Pixels, script: Script, number: int, track: Track, i: int) -> None:
-    x, y, radius = seen(script, number, track, i)
-    height, width = picture.shape[:2]
-    if not (-1.5 * radius < x < width + 1.5 * radius and -1.5 * radius < y < height + 1.5 * radius):
-        return
-    outline = OUTLINES[script.movers[track.mover].shape] * radius
-    corners = np.round((outline + np.array([x, y])) * (1 << FINE)).astype(np.int32)[None]
-    color = track.color[i] * (0.84 if script.style == "dark" else 1.0)
-    fill = tuple(float(c) for c in color)
-    cv2.fillPoly(picture, [corners[0]], fill, cv2.LINE_AA, FINE)
-    if script.style == "sketch":
-        _hatch(picture, corners[0], x, y, radius, color)
-        wobble = np.random.default_rng(track.mover).uniform(-0.9, 0.9, outline.shape)
-        again = np.round((outline + wobble + np.array([x, y])) * (1 << FINE)).astype(np.int32)[None]
-        cv2.polylines(picture, [corners[0], again[0]], True, (52, 50, 54), 1, cv2.LINE_AA, FINE)
-    else:  # a rim of light where it is dark, else a dark line: the shape stands out in a grey picture too
-        edge = tuple(float(c) * 0.45 + 115 if script.style == "dark" else float(c) * 0.35 for c in color)
-        cv2.polylines(picture, [corners[0]], True, edge, 1, cv2.LINE_AA, FINE)
+def _figure(script: Script, number: int, track: Track) -> _Figure:
+    count = len(track.x)
+    centers = np.array([seen(script, number, track, i) for i in range(count)])
+    x, y, radius = centers.T
+    inside = (np.abs(x - WIDTH / 2) < WIDTH / 2 + 1.5 * radius) & (np.abs(y - HEIGHT / 2) < HEIGHT / 2 + 1.5 * radius)
+    outline = OUTLINES[script.movers[track.mover].shape]
+    points = outline[None] * radius[:, None, None] + centers[:, None, :2]
+    wobble = np.random.default_rng(track.mover).uniform(-0.9, 0.9, outline.shape)
+    dark = script.style == "dark"
+    # A rim of light where it is dark, else a dark line: the shape stands out in a grey picture too.
+    fills = track.color * (0.84 if dark else 1.0)
+    edges = fills * 0.45 + 115 if dark else fills * 0.35
+    return _Figure(
+        mover=track.mover,
+        sizes=track.radius.tolist(),
+        inside=inside.tolist(),
+        centers=centers,
+        corners=_fine(points),
+        again=_fine(points + wobble) if script.style == "sketch" else None,
+        fills=fills.tolist(),
+        edges=[[52.0, 50.0, 54.0]] * count if script.style == "sketch" else edges.tolist(),
+    )
+
+
+def _fine(points: Floats) -> npt.NDArray[np.int32]:
+    return np.round(points * (1 << FINE)).astype(np.int32)
+
+
+def _draw(picture: Pixels, figure: _Figure, i: int) -> None:
+    lines = [figure.corners[i]]
+    cv2.fillPoly(picture, lines, figure.fills[i], cv2.LINE_AA, FINE)
+    if figure.again is not None:
+        x, y, radius = figure.centers[i].tolist()
+        _hatch(picture, lines[0], x, y, radius, np.array(figure.fills[i]))
+        lines.append(figure.again[i])
+    cv2.polylines(picture, lines, True, figure.edges[i], 1, cv2.LINE_AA, FINE)
 
 
 def _hatch(picture: Pixels, corners: npt.NDArray[np.int32], x: float, y: float, radius: float, color: Floats) -> None:

@@ -95,7 +95,7 @@ def _rendered(
     # Fresh processes: a fork after threads were started may hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.map(work, range(clips), chunksize=4)
+        yield from pool.map(work, range(clips))
 
 
 def render_clip(folder: Path, seed: int, defects: float, index: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -17,8 +17,15 @@ SUFFIX = {"h264": ".mp4", "vp9": ".webm", "mpeg4": ".avi"}
 ENCODERS = {"h264": "libx264", "vp9": "libvpx-vp9", "mpeg4": "mpeg4"}
 MUXERS = {".mp4": "mp4", ".webm": "webm", ".avi": "avi"}
 OPTIONS: dict[str, dict[str, str]] = {
-    "h264": {"preset": "superfast", "crf": "22", "g": "48", "bf": "0", "threads": "1"},
-    "vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "18", "b": "2M", "g": "48", "lag-in-frames": "0"},
+    "h264": {
+        "preset": "superfast",
+        "crf": "22",
+        "g": "48",
+        "bf": "0",
+        "threads": "1",
+        "x264-params": "cabac=0:weightp=0:8x8dct=0",
+    },
+    "vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "24", "b": "1M", "g": "48", "lag-in-frames": "0"},
     "mpeg4": {"qmin": "1", "qmax": "3", "b": "4M", "g": "48"},
 }
 """What each encoder is told; the picture stays good enough to read colours and edges from."""
