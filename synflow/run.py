@@ -32,7 +32,7 @@ ROUNDS = 3
 
 def run(
     manifest: Manifest, out: Path, listener: Listener | None = None, open_with: ExecutorFactory = open_executor,
-    reuse: Path | None = None,
+    reuse: Path | None = None, lock: Lock | None = None,
 ) -> RunState:  # fmt: skip
     """Run ``manifest`` into ``out``, or continue an identical unfinished run there.
 
@@ -43,6 +43,7 @@ def run(
         open_with: makes the executor.
         reuse: directory of another run, complete or not: what still holds of it is not done again. The result is the
             same without it.
+        lock: of ``out``, where it is held already; it is let go at the end.
 
     Raises:
         UsageError, Incomplete, Refused, Damage, Interrupted: see `synflow.errors`.
@@ -54,12 +55,12 @@ def run(
         identity_of(RunLayout(earlier))
         if earlier == layout.root:
             raise UsageError("--reuse names the run itself", "give the folder of another run, or leave it out")
-    return _locked(layout, lambda layout, log: _drive(layout, log, manifest, open_with, reuse=earlier), listener)
+    return _locked(layout, lambda layout, log: _drive(layout, log, manifest, open_with, reuse=earlier), listener, lock)
 
 
 def resume(
     root: Path, failed_only: bool = False, listener: Listener | None = None, open_with: ExecutorFactory = open_executor,
-    executor: Mapping[str, Any] | None = None,
+    executor: Mapping[str, Any] | None = None, lock: Lock | None = None,
 ) -> RunState:  # fmt: skip
     """Continue the run in ``root``; does nothing if it is complete.
 
@@ -69,6 +70,7 @@ def resume(
         listener: gets the events of the run.
         open_with: makes the executor.
         executor: another executor than the manifest's.
+        lock: of ``root``, where it is held already; it is let go at the end.
 
     Raises:
         UsageError: there is no run. Otherwise as `run`.
@@ -84,12 +86,15 @@ def resume(
         layout,
         lambda layout, log: _drive(layout, log, manifest, open_with, resumed=True, failed_only=failed_only),
         listener,
+        lock,
     )
 
 
-def _locked(layout: RunLayout, drive: Callable[[RunLayout, RunLog], None], listener: Listener | None) -> RunState:
+def _locked(
+    layout: RunLayout, drive: Callable[[RunLayout, RunLog], None], listener: Listener | None, lock: Lock | None
+) -> RunState:
     make_folder(layout.root)
-    with Lock(layout.lock):
+    with lock or Lock(layout.lock):
         log = RunLog(layout.log, listener)
         try:
             drive(layout, log)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synflow.commands.output import existing_folder, shell
 from synflow.console import clean, count_of, duration_of, people
 from synflow.errors import Incomplete, Interrupted
+from synflow.store.lock import early_lock
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,20 +21,21 @@ if TYPE_CHECKING:
 
 def run_manifest(manifest: Path, out: Path | None, sets: Sequence[str], reuse: Path | None = None) -> int:
     """Run a manifest, or continue its unfinished run; return the exit code."""
-    from synflow import run as engine
-    from synflow.manifest import load_manifest
+    with (early_lock(out.resolve()) if out is not None else None) or nullcontext() as lock:
+        from synflow import run as engine
+        from synflow.manifest import load_manifest
 
-    loaded = load_manifest(manifest, sets)
-    folder = out if out is not None else loaded.out
-    return _watched(folder, lambda listener: engine.run(loaded, folder, listener, reuse=reuse))
+        loaded = load_manifest(manifest, sets)
+        folder = out if out is not None else loaded.out
+        return _watched(folder, lambda listener: engine.run(loaded, folder, listener, reuse=reuse, lock=lock))
 
 
 def resume_run(folder: Path, *, failed_only: bool) -> int:
     """Continue a run; return the exit code."""
-    from synflow import run as engine
+    with early_lock(existing_folder(folder).resolve()) or nullcontext() as lock:
+        from synflow import run as engine
 
-    existing_folder(folder)
-    return _watched(folder, lambda listener: engine.resume(folder, failed_only, listener))
+        return _watched(folder, lambda listener: engine.resume(folder, failed_only, listener, lock=lock))
 
 
 def _watched(folder: Path, work: Callable[[Listener], RunState]) -> int:
