@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from synflow.media.film import halved
 from synflow.media.flow import Model, shifted
-from synflow.media.light import SAME_LIGHT, Gray, Mask, relit
+from synflow.media.light import SAME_LIGHT, Gray, Mask, lights_of, lit
 
 SMALL = 80
 """Longer side of the pictures that are compared, in pixels."""
@@ -62,6 +63,8 @@ def small_stack(luma: Gray) -> Gray:
     scale = SMALL / max(height, width)
     if scale >= 1:
         return luma
+    if max(height, width) == 2 * SMALL and height % 2 == width % 2 == 0:
+        return halved(luma)
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     return np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in luma])
 
@@ -109,8 +112,10 @@ def _differences(times: Times, film: Gray, camera: Model | None) -> Gray:
 
 def _apart(film: Gray, after: Gray) -> Gray:
     level = np.array([cv2.mean(picture)[0] for picture in film])
-    for k in np.flatnonzero(np.abs(np.diff(level)) > SAME_LIGHT):
-        after[k] = relit(film[k], after[k])
+    differ = np.flatnonzero(np.abs(np.diff(level)) > SAME_LIGHT)
+    if len(differ):
+        for k, (gain, base) in zip(differ, lights_of(film[differ], after[differ]), strict=True):
+            after[k] = lit(after[k], gain, base)
     flat = (len(after), -1)
     return np.asarray(cv2.absdiff(film[:-1].reshape(flat), after.reshape(flat)), np.uint8).reshape(after.shape)
 
