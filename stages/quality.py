@@ -93,7 +93,7 @@ class Quality:
     """Cuts bars off; drops clips that are black, blurred, frozen, blocky or slides, and what else is asked for."""
 
     name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[StageConfig]] = QualityConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})

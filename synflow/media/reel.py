@@ -59,8 +59,8 @@ class Reel:
             ClipFailure: ``unreadable``: nothing decodes.
         """
         header, render = self.reader.header, self._renderer
-        stride, tally = grid.luma_stride(len(self._times)), Tally(header.missing)
-        wanted, tinted = set(self._grid), set(grid.color_grid(self._times))
+        tally, wanted = Tally(header.missing), set(self._grid)
+        lit, tinted = set(grid.luma_grid(self._times)), set(grid.color_grid(self._times))
         places: list[int] = []
         luma: list[Pixels] = []
         color_places: list[int] = []
@@ -70,7 +70,7 @@ class Reel:
         frames = 0
         for picture in self.reader.pictures(tally):
             frames += 1
-            if picture.index % stride == 0 and not (places and self._times[picture.index] <= self._times[places[-1]]):
+            if picture.index in lit:
                 places.append(picture.index)
                 luma.append(render.luma(picture.frame))
             if picture.index in tinted:
