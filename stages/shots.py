@@ -15,7 +15,7 @@ from synflow.media.shots import Cut, Film, cuts_of, division
 from synflow.media.spans import asked_clip, clip_of
 from synflow.records import Clip, Sample
 
-RULE = "shots/2"
+RULE = "shots/3"
 """The cut rule named in clips; raised when cuts are found differently."""
 
 SLACK = 0.05

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from synflow.boxes import Edges, pixels_within
 from synflow.media.decoder import Header
-from synflow.records import Crop
 
 LUMA_SIDE = 160
 """Longer side of the brightness pictures, in pixels."""
@@ -188,10 +188,10 @@ def _rows(plane: Any) -> Pixels:
     return pixels.reshape(plane.height, plane.line_size)
 
 
-def cut_to(crop: Crop, frame: Any) -> Any:
+def cut_to(edges: Edges, frame: Any) -> Any:
     """Return the inner picture of ``frame``, both ``av.VideoFrame`` in yuv420p of even sides."""
     height, width = frame.height, frame.width
-    rows, columns = crop.box(height, width)
+    rows, columns = pixels_within(edges, height, width)
     planes = frame.to_ndarray().ravel()
     luma = planes[: height * width].reshape(height, width)[rows, columns]
     chroma = planes[height * width :].reshape(2, height // 2, width // 2)
