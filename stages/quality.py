@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import median
 from typing import ClassVar
 
 import cv2
@@ -13,7 +14,7 @@ from pydantic import Field
 from synflow.contract import Context, Cut, Drop, Keep, Outcome, Scan, StageConfig, Stills
 from synflow.media.bars import find_bars, refine
 from synflow.media.noise import noise
-from synflow.media.picture import blockiness, sharpness
+from synflow.media.picture import blockiness, reduced, sharpness
 from synflow.media.screens import paper
 from synflow.media.stillness import stillness
 from synflow.media.tone import black_share, colour, exposure, spread
@@ -92,7 +93,7 @@ class Quality:
     """Cuts bars off; drops clips that are black, blurred, frozen, blocky or slides, and what else is asked for."""
 
     name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[StageConfig]] = QualityConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})
@@ -154,16 +155,20 @@ class Quality:
 
     def measure(self, scan: Scan, stills: Stills, crop: Crop = WHOLE, codec: str = "h264") -> dict[str, Measure]:
         """Return the measures of a clip, of its inner picture where it has bars, over its scan and a few stills."""
-        pictures = [cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in stills.rgb[spread(len(stills.rgb), LOOKS)]]
+        looks = [stills.rgb[place] for place in spread(len(stills.rgb), LOOKS)]
+        pictures = [np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8) for rgb in looks]
+        small = [reduced(gray) for gray in pictures]
         # A fade or a flash of black says nothing of how sharp the rest is.
-        seen = [gray for gray in pictures if gray.mean() >= 255 * self.config.black_exposure] or pictures
+        lit = [k for k, gray in enumerate(small) if cv2.mean(gray)[0] >= 255 * self.config.black_exposure]
+        lit = lit or list(range(len(pictures)))
+        seen = [pictures[k] for k in lit]
         still, light, tone = stillness(scan.times, scan.luma), exposure(scan.luma), colour(scan.color)
-        written = writing(pictures, scan.luma)
+        written = writing(small, scan.luma)
         length = float(scan.times[-1] - scan.times[0]) if len(scan.times) else 0.0
         origin = _origin(crop, pictures[0].shape)
         grid = 1.0 if codec in SMOOTHED else PLAIN_GRID
         values = {
-            "quality.sharpness": float(np.percentile([sharpness(gray) for gray in seen], 75)),
+            "quality.sharpness": float(np.percentile([sharpness(small[k]) for k in lit], 75)),
             "quality.exposure": light.mean,
             "quality.contrast": light.contrast,
             "quality.highlights": light.highlights,
@@ -175,13 +180,13 @@ class Quality:
             "quality.moving": still.moving,
             "quality.resting": still.resting,
             "quality.slides": still.slides,
-            "quality.blockiness": 1 + grid * (float(np.median([blockiness(gray, origin) for gray in seen])) - 1),
-            "quality.noise": float(np.median([noise(gray) for gray in seen[::2]])),
+            "quality.blockiness": 1 + grid * (median(blockiness(gray, origin) for gray in seen) - 1),
+            "quality.noise": median(noise(gray) for gray in seen[::2]),
             "quality.combing": float(np.percentile(scan.combing, 75)) if len(scan.combing) else 0.0,
             "quality.text": written.text,
             "quality.text_static": written.static,
             "quality.overlay": written.overlay,
-            "quality.screen": float(np.median([paper(gray) for gray in pictures[::2]])),
+            "quality.screen": median(paper(gray) for gray in pictures[::2]),
             "quality.colour": tone.colour,
             "quality.tint": tone.tint,
             "quality.crop_left": crop.left,

@@ -15,7 +15,7 @@ from synflow.media.shots import Cut, Film, cuts_of, division
 from synflow.media.spans import asked_clip, clip_of
 from synflow.records import Clip, Sample
 
-RULE = "shots/2"
+RULE = "shots/3"
 """The cut rule named in clips; raised when cuts are found differently."""
 
 SLACK = 0.05
@@ -45,7 +45,7 @@ class Shots:
     """Splits a video at its cuts into clips of ``min_clip..max_clip`` seconds."""
 
     name: ClassVar[str] = "shots"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[StageConfig]] = ShotsConfig
     whole_shard: ClassVar[bool] = False
     divides: ClassVar[bool] = True

@@ -6,10 +6,11 @@ pixel aspect. Digests are sha256 in hexadecimal.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from synflow.boxes import pixels_within
 
 Task = Literal["t2v", "t2i", "i2v", "t2t", "ti2v", "v2v", "tv2v"]
 TASKS: tuple[Task, ...] = ("t2v", "t2i", "i2v", "t2t", "ti2v", "v2v", "tv2v")
@@ -112,12 +113,7 @@ class Crop(Record):
 
         What is partly bar stays outside. Both begin at even places and are even in number, as coders want it.
         """
-        spans = []
-        for low, high, size in ((self.top, self.bottom, height), (self.left, self.right, width)):
-            first, last = math.ceil(low * size - 0.01), math.floor(high * size + 0.01)
-            first, last = first + first % 2, last - last % 2
-            spans.append(slice(first, max(first + 2, last)))
-        return spans[0], spans[1]
+        return pixels_within((self.left, self.top, self.right, self.bottom), height, width)
 
 
 class Source(Record):

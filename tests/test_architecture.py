@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[frozenset[str], ...] = (
+    frozenset({"boxes"}),
     frozenset({"errors", "ids", "records", "asks", "claims"}),
     frozenset({"pictures"}),
     frozenset({"contract", "datafile", "durable", "pairs", "answers", "console"}),
@@ -68,6 +69,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "ftfy": ("stages/rules/",),
     "py3langid": ("stages/rules/",),
     "wordfreq": ("stages/rules/",),
+    "msgpack": ("stages/rules/",),
     "pyarrow": ("synflow/sources/", "synflow/store/", "synflow/inspect/"),
     "rich": ("synflow/cli.py", "synflow/commands/", "synflow/console.py", "synflow/progress.py", "synflow/inspect/"),
     "typer": ("synflow/cli.py", "synflow/commands/"),

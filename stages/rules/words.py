@@ -5,10 +5,14 @@ wordfreq: Robyn Speer, https://github.com/rspeer/wordfreq; frequencies in centib
 
 from __future__ import annotations
 
+import gzip
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
+
+import msgpack
 
 RARE = 700
 """Centibels below 1 that a word counts with which is on no list: one in ten million."""
@@ -25,9 +29,12 @@ _OTHER = {"ar", "bg", "bn", "el", "fa", "he", "hi", "ja", "ko", "mk", "ru", "ta"
 
 @lru_cache(maxsize=1)
 def _files() -> Mapping[str, Path]:
-    from wordfreq import available_languages  # 0.2 s to import
-
-    return {name: Path(path) for name, path in sorted(available_languages("small").items())}
+    # The package itself is not imported: it takes as long as reading all of its lists.
+    found = find_spec("wordfreq")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("wordfreq is not installed")
+    paths = (Path(found.origin).parent / "data").glob("small_*.msgpack.gz")
+    return {path.name.removeprefix("small_").partition(".")[0]: path for path in sorted(paths)}
 
 
 def listed(language: str) -> bool:
@@ -54,13 +61,15 @@ def common(language: str) -> Mapping[str, int]:
 
 
 def _read(language: str, most: int) -> Mapping[str, int]:
-    from wordfreq import read_cBpack
-
     if not listed(language):
         return {}
-    # Not `get_frequency_dict`, which keeps lists, dictionary and floats of every language in memory.
-    bins: Sequence[Sequence[str]] = read_cBpack(str(_files()[language]))[: most + 1]
-    return {word: place for place, words in enumerate(bins) for word in words}
+    header, *bins = msgpack.unpackb(gzip.decompress(_files()[language].read_bytes()), raw=False)
+    if header != {"format": "cB", "version": 1}:
+        raise ValueError(f"the list of words of {language} has an unknown format: {header}")
+    known: dict[str, int] = {}
+    for place, words in enumerate(bins[: most + 1]):
+        known.update(dict.fromkeys(words, place))
+    return known
 
 
 def listed_word(word: str, language: str) -> bool:

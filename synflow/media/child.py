@@ -22,7 +22,6 @@ from synflow.media import seccomp, wire
 from synflow.media.decoder import Decoder, Reader, load_decoder
 from synflow.media.reel import Reel, stacked
 from synflow.media.source import Place, Source
-from synflow.records import Crop
 
 Reply = tuple[dict[str, Any], list[Any]]
 
@@ -108,8 +107,9 @@ class Bench:
 
     def _clip(self, place: Place, request: dict[str, Any]) -> Reply:
         reel = self._wound(place, int(request["short_side"]))
-        crop = Crop(**request["crop"]) if request.get("crop") else None
-        return {}, [reel.clip(float(request["start"]), float(request["end"]), crop)]
+        inner = request.get("crop")
+        edges = (inner["left"], inner["top"], inner["right"], inner["bottom"]) if inner else None
+        return {}, [reel.clip(float(request["start"]), float(request["end"]), edges)]
 
 
 def limit(memory: int, lifeline: int, main_thread: bool) -> dict[str, Any]:

@@ -108,6 +108,12 @@ def color_shares(rgb: Rgb) -> dict[str, float]:
 
 def is_colorless(rgb: Rgb) -> bool:
     """Tell whether ``rgb`` is a black-and-white picture; a grey thing filmed in colour keeps a slight tint."""
-    small = reduced(rgb).astype(np.int16)
-    spread = small.max(axis=2) - small.min(axis=2)
-    return bool((spread > 10).mean() < 0.005 and spread.mean() < 1.5)
+    spread = color_spread(reduced(rgb))
+    return bool(np.count_nonzero(spread > 10) < 0.005 * spread.size and cv2.mean(spread)[0] < 1.5)
+
+
+def color_spread(rgb: Rgb) -> npt.NDArray[np.uint8]:
+    """Return the difference of the largest and the smallest of the three values of each pixel, uint8 ``[h, w]``."""
+    red, green, blue = cv2.split(rgb)
+    high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    return np.asarray(cv2.subtract(high, low), np.uint8)

@@ -165,21 +165,23 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
     ys, xs = np.nonzero(trusted[1:height:GRID, 1:width:GRID])
     if len(xs) < FEWEST_PLACES:
         return STILL
-    at = flow[1 + GRID * ys, 1 + GRID * xs].astype(np.float64)
-    place = (1 + GRID * xs - (width - 1) / 2) + 1j * (1 + GRID * ys - (height - 1) / 2)
-    moved = at[:, 0] + 1j * at[:, 1]
-    # As complex numbers a similarity is ``moved = shift + turn * place``: a weighted line fit in closed form.
-    shift, turn = complex(middle_of(at[:, 0]), middle_of(at[:, 1])), 0j
+    right, down = np.ascontiguousarray(flow[1 + GRID * ys, 1 + GRID * xs].T, np.float64)
+    x, y = 1 + GRID * xs - (width - 1) / 2, 1 + GRID * ys - (height - 1) / 2
+    # As complex numbers a similarity is ``moved = shift + turn * place``: a weighted line fit in closed form, whose
+    # sums are all linear in the weights.
+    terms = np.stack(
+        [np.ones(len(x)), x, y, right, down, x * x + y * y, x * right + y * down, x * down - y * right]
+    )  # fmt: skip
+    shift, turn = complex(middle_of(right), middle_of(down)), 0j
     for _ in range(4):
-        miss = moved - shift - turn * place
-        apart = miss.real**2 + miss.imag**2
+        grow, roll = turn.real, turn.imag
+        apart = (right - shift.real - grow * x + roll * y) ** 2 + (down - shift.imag - roll * x - grow * y) ** 2
         scale = max(0.15**2, 1.5**2 * middle_of(apart))
-        weight = (1.0 + apart / scale) ** -2
-        total = float(weight.sum())
-        middle, mean = complex(weight @ place) / total, complex(weight @ moved) / total
-        off = place - middle
-        spread = float(weight @ (off.real**2 + off.imag**2))
-        turn = complex((weight * off.conj()) @ (moved - mean)) / max(spread, 1e-9)
+        weight = np.square(scale / (scale + apart))
+        total, *sums = (terms @ weight).tolist()
+        middle, mean = complex(sums[0], sums[1]) / total, complex(sums[2], sums[3]) / total
+        spread = sums[4] - total * abs(middle) ** 2
+        turn = (complex(sums[5], sums[6]) - total * middle.conjugate() * mean) / max(spread, 1e-9)
         shift = mean - turn * middle
     return np.array([shift.real, shift.imag, turn.real, turn.imag])
 
@@ -245,11 +247,13 @@ def shifted(other: Gray, model: Model, border: int = cv2.BORDER_REPLICATE) -> Gr
 def seen_twice(model: Model, shape: tuple[int, int], margin: int = 4, step: int = 1) -> Mask:
     """Return which ``step``-th pixels the camera does not move out of the picture, bool; flow guesses elsewhere."""
     height, width = shape
-    y, x = np.ogrid[0:height:step, 0:width:step]
-    border = (x >= margin) & (x < width - margin) & (y >= margin) & (y < height - margin)
+    inside = np.zeros((-(-height // step), -(-width // step)), bool)
+    inside[-(-margin // step) : -(-(height - margin) // step), -(-margin // step) : -(-(width - margin) // step)] = True
     if reach_of(model, shape) < 0.5:
-        return np.asarray(border)
+        return inside
+    x, y = np.arange(0, width, step, dtype=np.float32), np.arange(0, height, step, dtype=np.float32)[:, None]
     flow = camera_flow(model, shape, step)
     right, down = x + flow[..., 0], y + flow[..., 1]
-    inside = (right >= margin) & (right < width - margin) & (down >= margin) & (down < height - margin)
-    return np.asarray(inside & border)
+    for place, size in ((right, width), (down, height)):
+        inside &= (place >= margin) & (place < size - margin)
+    return inside

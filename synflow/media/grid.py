@@ -21,11 +21,14 @@ STILL_COUNT = 512
 STILL_BYTES = 256 << 20
 """Most pictures, and most bytes of them, that a scan keeps for stills."""
 
-COLOR_STEP = 0.25
+COLOR_STEP = 0.5
 """Seconds between colour thumbnails, before thinning."""
 
 COLOR_COUNT = 600
 """Most colour thumbnails of a scan."""
+
+LUMA_STEP = 0.0325
+"""Seconds between brightness pictures, at least: a source of 30 pictures a second or fewer keeps all of them."""
 
 LUMA_COUNT = 9000
 """Most brightness pictures of a scan."""
@@ -65,9 +68,15 @@ def color_grid(times: Times) -> list[int]:
     return every(times, COLOR_STEP, COLOR_COUNT)
 
 
-def luma_stride(count: int) -> int:
-    """Return ``k`` where a scan keeps the brightness of every ``k``-th of ``count`` pictures."""
-    return max(1, -(-count // LUMA_COUNT))
+def luma_grid(times: Times) -> list[int]:
+    """Return the places of the pictures of which a scan keeps the brightness: increasing in time, evenly thinned."""
+    found: list[int] = []
+    last = -np.inf
+    for place, time in enumerate(times.tolist()):
+        if time - last >= LUMA_STEP:
+            found.append(place)
+            last = time
+    return found[:: max(1, -(-len(found) // LUMA_COUNT))]
 
 
 def inside(times: Times, places: Sequence[int], start: float, end: float) -> list[int]:

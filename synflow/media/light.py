@@ -30,7 +30,7 @@ def light_between(one: Stack, other: Stack) -> npt.NDArray[np.float64]:
     """
     x = other.reshape(len(other), -1).astype(np.float32)
     y = one.reshape(len(one), -1).astype(np.float32)
-    weight = ((x > 3) & (x < 252) & (y > 3) & (y < 252)).astype(np.float32)
+    weight = ((np.minimum(x, y) > 3) & (np.maximum(x, y) < 252)).astype(np.float32)
     gain, base = _line(x, y, weight)
     apart = np.abs(gain * x + base - y)
     weight *= apart <= np.maximum(4.0, 2.5 * apart.mean(1, keepdims=True))
@@ -39,14 +39,13 @@ def light_between(one: Stack, other: Stack) -> npt.NDArray[np.float64]:
 
 def _line(x: Stack, y: Stack, weight: Stack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Fit ``y = gain * x + base`` in each row; the same light where the pictures do not show the same thing."""
-    total = np.einsum("ij->i", weight)
-    sums = [np.einsum("ij,ij->i", weight, a) for a in (x, y)]
-    both = [np.einsum("ij,ij,ij->i", weight, a, b) for a, b in ((x, x), (x, y), (y, y))]
+    total = weight.sum(axis=1)
     count = np.maximum(total, 1.0).astype(np.float64)
-    mean_x, mean_y = (np.asarray(value / count, np.float64) for value in sums)
-    wide_x = np.maximum(both[0] / count - mean_x**2, 1e-3)
-    wide_y = np.maximum(both[2] / count - mean_y**2, 1e-3)
-    shared = both[1] / count - mean_x * mean_y
+    counted_x, counted_y = weight * x, weight * y
+    mean_x, mean_y = counted_x.sum(axis=1) / count, counted_y.sum(axis=1) / count
+    wide_x = np.maximum(np.einsum("ij,ij->i", counted_x, x) / count - mean_x**2, 1e-3)
+    wide_y = np.maximum(np.einsum("ij,ij->i", counted_y, y) / count - mean_y**2, 1e-3)
+    shared = np.einsum("ij,ij->i", counted_x, y) / count - mean_x * mean_y
     known = (total > 0.1 * x.shape[1]) & (wide_x > 4.0) & (shared > ALIKE * np.sqrt(wide_x * wide_y))
     gain = np.where(known, np.clip(shared / wide_x, 0.2, 5.0), 1.0)
     base = np.where(known, mean_y - gain * mean_x, 0.0)
@@ -61,8 +60,13 @@ def light_of(one: Gray, other: Gray) -> tuple[float, float]:
         and abs(float(spreads[0][0, 0] - spreads[1][0, 0])) < SAME_LIGHT
     ):
         return 1.0, 0.0
-    gain, base = map(float, light_between(one[None, 1::4, 1::4], other[None, 1::4, 1::4])[0])
-    return (1.0, 0.0) if abs(gain - 1) < 0.01 and abs(base) < 1.0 else (gain, base)
+    return lights_of(one[None], other[None])[0]
+
+
+def lights_of(one: Gray, other: Gray) -> list[tuple[float, float]]:
+    """Return what `light_of` returns for each pair of two stacks ``[n, h, w]`` that are known to differ in light."""
+    found = light_between(one[:, 1::4, 1::4], other[:, 1::4, 1::4]).tolist()
+    return [(1.0, 0.0) if abs(gain - 1) < 0.01 and abs(base) < 1.0 else (gain, base) for gain, base in found]
 
 
 def levelled(one: Gray, other: Gray) -> Gray:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from synflow.media.colors import COLORS, NEUTRAL, Rgb, color_map, is_colorless, reduced, shares_of, solid
+from synflow.media.colors import COLORS, NEUTRAL, Rgb, color_map, color_spread, is_colorless, reduced, shares_of, solid
 
 REGIONS = ("top", "bottom", "left", "right", "center", "edges")
 """Halves of the picture, its middle (the inner half of both sides) and what lies around the middle."""
@@ -74,8 +75,9 @@ class Look:
     height: int
 
 
-def region_masks(height: int, width: int) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return for each of `REGIONS` which pixels of a picture (bool ``[height, width]``) lie in it."""
+@lru_cache(maxsize=64)
+def region_masks(height: int, width: int) -> Mapping[str, npt.NDArray[np.bool_]]:
+    """Return for each of `REGIONS` which pixels of a picture (bool ``[height, width]``) lie in it; to be read only."""
     y = ((np.arange(height) + 0.5) / height)[:, None]
     x = ((np.arange(width) + 0.5) / width)[None, :]
     inner = (abs(x - 0.5) < 0.25) & (abs(y - 0.5) < 0.25)
@@ -106,7 +108,7 @@ def look(rgb: Rgb, size: tuple[int, int] | None = None) -> Look:
     edges, upright = _edges(cv2.cvtColor(np.ascontiguousarray(reduced(base, 192)), cv2.COLOR_RGB2GRAY))
     edge_masks = region_masks(*edges.shape)
     all_edges = max(1, int(edges.sum()))
-    chroma = (small.max(axis=2).astype(np.float32) - small.min(axis=2)) / 255.0
+    chroma = color_spread(small) / np.float32(255.0)
     whole = float(light.mean())
     grid = cv2.resize(light, (3, 3), interpolation=cv2.INTER_AREA)
     return Look(
@@ -117,7 +119,7 @@ def look(rgb: Rgb, size: tuple[int, int] | None = None) -> Look:
         contrast=float(light.std()),
         cells=tuple(float(value) for value in grid.ravel()),
         chroma=float(chroma.mean()),
-        colorless=is_colorless(base),
+        colorless=is_colorless(small),
         vivid=float((chroma >= 0.4).mean()),
         detail=float(edges.mean()),
         detail_of={region: float((edges & mask).sum()) / all_edges for region, mask in edge_masks.items()},

@@ -27,6 +27,10 @@ FEWEST_CHANGES = 5
 FEWEST_PAIRS = 6
 """How many pairs of pictures are looked at; a long clip is sampled more thinly."""
 
+SURE = 0.036
+"""Widths per second of residual motion from which a clip surely moves (static ones stay under a quarter of it): then
+half of the pictures that are far apart tell how much changes."""
+
 NEAR = 0.2
 """Seconds between the pictures of a pair for flow, where the frame rate allows."""
 
@@ -93,12 +97,15 @@ def measure(times: Times, luma: Gray) -> Motion:
         pairs = tuple(eye.without_overlays(pair) for pair in pairs)
     far = min(FAR, (end - start) / 2, max(NEAR, OVERLAP / max(edge, 1e-6)))
     spread = int(np.clip((end - start) / 1.6, FEWEST_CHANGES, MOST_CHANGES))
+    residual = float(np.median([pair.residual for pair in pairs]))
+    if residual >= SURE:
+        spread = (spread + 1) // 2
     across = camera * (small.shape[2], small.shape[2], 1, 1)
     sudden = sudden_changes(times, small, noise / 2, across if edge > STEADY else None)
     changes = [eye.change(i, j, camera, sudden, moves=edge >= STANDS) for i, j in _pairs_of(times, far, spread)]
     shares = [share for share, _ in changes]
     return Motion(
-        residual=float(np.median([pair.residual for pair in pairs])),
+        residual=residual,
         moving=float(np.mean([pair.moving.mean() for pair in pairs])),
         changed=float(np.median(shares)),
         busy=float(np.percentile(shares, 75)),

@@ -37,7 +37,11 @@ def noise(gray: npt.NDArray[np.uint8]) -> float:
     strength = cv2.resize(second, size, interpolation=cv2.INTER_AREA) * (np.sqrt(np.pi / 2) / 6 / 8)
     level = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     counted = (level >= LOW) & (level <= HIGH)
-    if counted.mean() < ENOUGH:
+    if np.count_nonzero(counted) < ENOUGH * counted.size:
         # A page or a terminal: its paper, where noise would be clipped, tells more than the blocks full of letters.
         counted[:] = True
-    return float(np.percentile(strength[counted], PLAIN))
+    found = strength[counted]
+    # As `np.percentile` has it, at a third of its cost.
+    place, part = divmod(PLAIN * (len(found) - 1), 100)
+    low, high = np.partition(found, (place, min(place + 1, len(found) - 1)))[[place, min(place + 1, len(found) - 1)]]
+    return float(low + (high - low) * part / 100)

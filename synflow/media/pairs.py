@@ -128,11 +128,14 @@ class Eye:
         unit = self._width * gap
         # The flow is no finer than every second pixel.
         texture = sight.texture[::2, ::2] & seen_twice(sight.camera, self._shape, step=2)
-        beyond = sight.flow[::2, ::2] - camera_flow(sight.step, self._shape, 2)
+        flow = sight.flow[::2, ::2]
+        whole = camera_flow(sight.camera, self._shape, 2)
+        # Nothing was undone beforehand: all of the camera is in the flow.
+        at_once = bool((sight.step == sight.camera).all())
+        beyond = flow - (whole if at_once else camera_flow(sight.step, self._shape, 2))
         rest = _length(beyond)
-        whole = camera_flow(sight.camera, self._shape, 2)[texture]
-        near = rest[texture] <= np.maximum(0.5, 0.33 * _length(whole))
-        content = _length(whole + beyond[texture])
+        near = rest[texture] <= np.maximum(0.5, 0.33 * _length(whole)[texture])
+        content = _length(flow if at_once else whole + beyond)[texture]
         differs = self._differs(i, j, sight.camera)
         rest *= texture & (cv2.dilate(differs.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
         right, down, grow, turn = (float(value) for value in sight.camera)
@@ -281,7 +284,7 @@ def _unlike(one: Gray, other: Gray) -> Gray:
 
 
 def _length(flow: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return np.asarray(np.sqrt(flow[..., 0] ** 2 + flow[..., 1] ** 2), np.float32)
+    return np.asarray(cv2.magnitude(flow[..., 0], flow[..., 1]), np.float32)
 
 
 def _strongest(rest: npt.NDArray[np.float32]) -> float:

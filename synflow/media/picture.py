@@ -23,6 +23,8 @@ STEEP, EDGE = 12, 64
 FAINT = 1.0
 """Grey levels that are added to both mean steps, so that invisible blocks in a flat picture do not count."""
 
+_AROUND = np.ones((1, WINDOW), np.uint8)
+
 Gray = npt.NDArray[np.uint8]
 
 
@@ -72,13 +74,13 @@ def sharpness(gray: Gray) -> float:
     for p in (picture[::3], np.ascontiguousarray(picture[:, ::3].T)):
         if p.shape[1] < 2 * WINDOW:
             continue
-        step, window = cv2.absdiff(p[:, 1:], p[:, :-1]), np.ones((1, WINDOW), np.uint8)
-        height = cv2.subtract(cv2.dilate(p, window), cv2.erode(p, window))[:, 1:]
+        step, window = cv2.absdiff(p[:, 1:], p[:, :-1]), _AROUND
+        height = np.ascontiguousarray(cv2.morphologyEx(p, cv2.MORPH_GRADIENT, window)[:, 1:])
         # In the middle of an edge, so that the window holds both of its ends.
-        middle = step == cv2.dilate(step, np.ones((1, WINDOW - 1), np.uint8))
-        edges = middle & (height > HIGH)
-        if np.count_nonzero(edges) >= FEW:
-            ratios.append(step[edges] / height[edges].astype(np.float32))
+        middle = step == cv2.dilate(step, _AROUND[:, 1:])
+        edges = np.flatnonzero(middle & (height > HIGH))
+        if len(edges) >= FEW:
+            ratios.append(step.ravel()[edges] / height.ravel()[edges].astype(np.float32))
     if not ratios:
         return 1.0
     found = np.concatenate(ratios)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from synflow.boxes import Edges
 from synflow.errors import ClipFailure
 from synflow.media import grid
 from synflow.media.combing import combed_share
 from synflow.media.decoder import Decoded, Missed, Reader, Tally
 from synflow.media.encoder import Encoder
 from synflow.media.render import Pixels, Renderer, cut_to
-from synflow.records import Crop
 
 ENCODES = 5
 """Most encodes of one clip until two of them agree."""
@@ -59,8 +59,8 @@ class Reel:
             ClipFailure: ``unreadable``: nothing decodes.
         """
         header, render = self.reader.header, self._renderer
-        stride, tally = grid.luma_stride(len(self._times)), Tally(header.missing)
-        wanted, tinted = set(self._grid), set(grid.color_grid(self._times))
+        tally, wanted = Tally(header.missing), set(self._grid)
+        lit, tinted = set(grid.luma_grid(self._times)), set(grid.color_grid(self._times))
         places: list[int] = []
         luma: list[Pixels] = []
         color_places: list[int] = []
@@ -70,7 +70,7 @@ class Reel:
         frames = 0
         for picture in self.reader.pictures(tally):
             frames += 1
-            if picture.index % stride == 0 and not (places and self._times[picture.index] <= self._times[places[-1]]):
+            if picture.index in lit:
                 places.append(picture.index)
                 luma.append(render.luma(picture.frame))
             if picture.index in tinted:
@@ -104,8 +104,8 @@ class Reel:
         order = sorted(found)
         return [float(self._times[k]) for k in order], [self._renderer.rgb(found[k]) for k in order]
 
-    def clip(self, start: float, end: float, crop: Crop | None = None) -> bytes:
-        """Return ``[start, end)`` as H.264 in mp4, at the size of the stills or of what ``crop`` leaves of it.
+    def clip(self, start: float, end: float, edges: Edges | None = None) -> bytes:
+        """Return ``[start, end)`` as H.264 in mp4, at the size of the stills or of what lies within ``edges``.
 
         Raises:
             ClipFailure: ``unreadable``: no picture of the span can be decoded.
@@ -115,24 +115,24 @@ class Reel:
         # Measured: x264 gave other, equally valid bytes for the same pictures about once in 4,000 encodes, on one
         # thread and for no reason that was found. Bytes count only when they came out twice.
         for _ in range(ENCODES):
-            written = self._written(places, crop)
+            written = self._written(places, edges)
             if written in seen:
                 return written
             seen.add(written)
         raise ClipFailure("unreadable", f"its clip came out different in each of {ENCODES} encodes")
 
-    def _written(self, places: list[int], crop: Crop | None) -> bytes:
+    def _written(self, places: list[int], edges: Edges | None) -> bytes:
         try:
-            return self._encode(self.reader.chosen(places), set(places), crop)
+            return self._encode(self.reader.chosen(places), set(places), edges)
         except Missed:
-            return self._encode(self.reader.pictures(Tally()), set(places), crop)
+            return self._encode(self.reader.pictures(Tally()), set(places), edges)
 
-    def _encode(self, pictures: Iterable[Decoded], places: set[int], crop: Crop | None) -> bytes:
+    def _encode(self, pictures: Iterable[Decoded], places: set[int], edges: Edges | None) -> bytes:
         encoder = None
         for picture in pictures:
             if picture.index in places:
                 upright = self._renderer.upright(self._renderer.still(picture.frame))
-                upright = cut_to(crop, upright) if crop else upright
+                upright = cut_to(edges, upright) if edges else upright
                 size = upright.width, upright.height
                 encoder = encoder or Encoder(size, float(self._times[picture.index]), self.reader.header.fps)
                 encoder.add(upright, float(self._times[picture.index]))

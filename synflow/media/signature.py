@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,13 +73,13 @@ def signature(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Si
     top, bottom, left, right = _inside(luma)
     length = float(times[-1] - times[0]) if len(times) > 1 else 0.0
     places = _spread(times, int(np.clip(round(RATE * length), FEWEST, LOOKS)))
-    thumbs = np.stack([_small(luma[place, top:bottom, left:right], SIDE) for place in places])
+    thumbs = _small(luma[places, top:bottom, left:right], SIDE)
     pictures = unit(thumbs)
     if energy(pictures) >= STILL_CHANGE:
         return Signature(thumbs[_course(pictures, MOST)])
     few = np.unique(np.linspace(0, len(places) - 1, STILL).round().astype(int))
     shown = luma[places[few], top:bottom, left:right].mean(axis=0).astype(np.uint8)
-    return Signature(thumbs[few], _small(shown, DETAIL))
+    return Signature(thumbs[few], _small(shown[None], DETAIL)[0])
 
 
 def track(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Signature:
@@ -88,7 +89,7 @@ def track(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Signat
     if length * RATE <= LOOKS:
         return signature(times, luma)
     places = _spread(times, round(RATE * length))
-    thumbs = np.stack([_small(luma[place, top:bottom, left:right], SIDE) for place in places])
+    thumbs = _small(luma[places, top:bottom, left:right], SIDE)
     return Signature(thumbs[_course(unit(thumbs), len(thumbs))])
 
 
@@ -122,6 +123,7 @@ def _bars(pictures: npt.NDArray[np.uint8]) -> tuple[int, int]:
 def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
     """Return the places of at most ``most`` pictures between which the others can be interpolated, ends included."""
     count = len(pictures)
+    products = pictures.astype(np.float64) @ pictures.T.astype(np.float64)
     far = max(1, (count - 1) // (FEWEST - 1)) if count > FEWEST else 1
     allowed = COURSE
     while True:
@@ -129,7 +131,7 @@ def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
         while kept[-1] < count - 1:
             here = kept[-1]
             reach = min(far, count - 1 - here)
-            while reach > 1 and not _told(pictures[here : here + reach + 1], allowed):
+            while reach > 1 and not _told(products[here : here + reach + 1, here : here + reach + 1], allowed):
                 reach -= 1 if reach < 4 else reach // 3
             kept.append(here + reach)
         if len(kept) <= most:
@@ -137,11 +139,31 @@ def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
         allowed *= 2
 
 
-def _told(pictures: Unit, allowed: float) -> bool:
-    """Tell whether the first and the last picture, interpolated, tell those between."""
-    steps = np.linspace(0, 1, len(pictures), dtype=np.float32)[1:-1, None]
-    between = (1 - steps) * pictures[0] + steps * pictures[-1]
-    return float(((pictures[1:-1] - between) ** 2).sum(axis=1).max()) <= allowed
+def _told(products: npt.NDArray[np.float64], allowed: float) -> bool:
+    """Tell whether the first and the last of some pictures, interpolated, tell those between.
+
+    Args:
+        products: scalar products of the pictures with each other, ``[k, k]``, from which all distances follow.
+        allowed: most squared distance.
+    """
+    middle = len(products) // 2
+    # In the middle interpolation is worst: one look answers most calls.
+    if _gap(products, middle, middle / (len(products) - 1)) > allowed + 1e-9:
+        return False
+    return float(np.max(_gap(products, slice(1, -1), _steps(len(products))))) <= allowed
+
+
+def _gap(products: npt.NDArray[np.float64], place: int | slice, there: Any) -> Any:
+    """Return the squared distance of pictures from what lies ``there`` (0 to 1) between the first and the last."""
+    here = 1 - there
+    ends = here * here * products[0, 0] + 2 * here * there * products[0, -1] + there * there * products[-1, -1]
+    own = products.diagonal()[place]
+    return own + ends - 2 * (here * products[0, place] + there * products[-1, place])
+
+
+@cache
+def _steps(count: int) -> npt.NDArray[np.float64]:
+    return np.linspace(0, 1, count)[1:-1]
 
 
 def _spread(times: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
@@ -149,17 +171,18 @@ def _spread(times: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]
     return np.unique(np.clip(np.searchsorted(times, wanted - 1e-6), 0, len(times) - 1))
 
 
-def _small(picture: npt.NDArray[np.uint8], side: int) -> Thumbs:
-    """Return a picture of ``side`` pixels each way, whatever its brightness and contrast were."""
-    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    middle, spread = float(small.mean()), float(small.std())
-    least = max(2.0, 0.4 * spread)
+def _small(pictures: npt.NDArray[np.uint8], side: int) -> Thumbs:
+    """Return pictures of ``side`` pixels each way, whatever their brightness and contrast were."""
+    resized = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in pictures]
+    small = np.stack(resized).reshape(len(pictures), -1).astype(np.float32)
+    middle, spread = small.mean(axis=1, keepdims=True), small.std(axis=1, keepdims=True)
+    least = np.maximum(np.float32(2.0), np.float32(0.4) * spread)
     for _ in range(2):
         # What is far off (a box, a mark, a lamp) shall not dim all the rest.
         within = np.clip(small, middle - 2 * spread, middle + 2 * spread)
-        middle, spread = float(within.mean()), max(least, float(within.std()))
-    centred = small - middle
-    return np.asarray(np.clip(np.round(LEVELS / 2 + LEVELS / 5.2 * centred / spread), 0, LEVELS - 1), np.uint8)
+        middle, spread = within.mean(axis=1, keepdims=True), np.maximum(least, within.std(axis=1, keepdims=True))
+    level = np.clip(np.round(LEVELS / 2 + LEVELS / 5.2 * (small - middle) / spread), 0, LEVELS - 1)
+    return np.asarray(level, np.uint8).reshape(len(pictures), side, side)
 
 
 def unit(thumbs: Thumbs) -> Unit:

@@ -7,15 +7,15 @@ from motion. Pictures are looked at as small as 80 pixels, with brightness and c
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from synflow.media.film import halved
 from synflow.media.flow import Model, shifted
-from synflow.media.light import SAME_LIGHT, Gray, Mask, relit
+from synflow.media.light import SAME_LIGHT, Gray, Mask, lights_of, lit
 
 SMALL = 80
 """Longer side of the pictures that are compared, in pixels."""
@@ -62,6 +62,8 @@ def small_stack(luma: Gray) -> Gray:
     scale = SMALL / max(height, width)
     if scale >= 1:
         return luma
+    if max(height, width) == 2 * SMALL and height % 2 == width % 2 == 0:
+        return halved(luma)
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     return np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in luma])
 
@@ -83,8 +85,10 @@ def sudden_changes(times: Times, small: Gray, noise: float, camera: Model | None
     apart = _differences(times, film, camera)
     apart[:, :2] = apart[:, -2:] = 0
     apart[:, :, :2] = apart[:, :, -2:] = 0
-    share = np.array([cv2.countNonZero(cv2.compare(p, limit, cv2.CMP_GT)) for p in apart]) / apart[0].size
-    around = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(share, 5, mode="edge"), 11), axis=1)
+    beyond = cv2.compare(apart.reshape(len(apart), -1), limit, cv2.CMP_GT)
+    share = cv2.reduce(beyond, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() / 255.0 / apart[0].size
+    # Sorted, the middle one of eleven is their median, at a fifth of the cost.
+    around = np.sort(np.lib.stride_tricks.sliding_window_view(np.pad(share, 5, mode="edge"), 11), axis=1)[:, 5]
     peaks = np.flatnonzero(share > np.maximum(LEAST_PEAK, PEAK * around))
     often = sum(bool(share[k] > LARGE) for k in peaks) > max(2.0, OFTEN * float(times[-1] - times[0]))
     if often:
@@ -108,11 +112,19 @@ def _differences(times: Times, film: Gray, camera: Model | None) -> Gray:
 
 
 def _apart(film: Gray, after: Gray) -> Gray:
-    level = np.array([cv2.mean(picture)[0] for picture in film])
-    for k in np.flatnonzero(np.abs(np.diff(level)) > SAME_LIGHT):
-        after[k] = relit(film[k], after[k])
+    level = levels_of(film)
+    differ = np.flatnonzero(np.abs(np.diff(level)) > SAME_LIGHT)
+    if len(differ):
+        for k, (gain, base) in zip(differ, lights_of(film[differ], after[differ]), strict=True):
+            after[k] = lit(after[k], gain, base)
     flat = (len(after), -1)
     return np.asarray(cv2.absdiff(film[:-1].reshape(flat), after.reshape(flat)), np.uint8).reshape(after.shape)
+
+
+def levels_of(pictures: Gray) -> npt.NDArray[np.float64]:
+    """Return the mean of each picture of a stack ``[n, ...]``, in one call for all of them."""
+    rows = np.ascontiguousarray(pictures).reshape(len(pictures), -1)
+    return np.asarray(cv2.reduce(rows, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() / rows.shape[1], np.float64)
 
 
 def _grown(mask: Mask) -> Mask:
@@ -144,7 +156,7 @@ def flashes(times: Times, small: Gray) -> float:
     """Return how many times per second the brightness of the whole picture jumps up or down and back."""
     if len(times) < 3:
         return 0.0
-    level = np.array([cv2.mean(picture)[0] / 255 for picture in small])
+    level = levels_of(small) / 255
     turns, low, high, way = 0, float(level[0]), float(level[0]), 0
     for value in map(float, level[1:]):
         low, high = min(low, value), max(high, value)
@@ -164,7 +176,8 @@ def stutter(times: Times, small: Gray) -> float:
     """
     if len(times) < 8:
         return 0.0
-    apart = np.array([cv2.norm(one, other, cv2.NORM_L1) for one, other in itertools.pairwise(small)]) / small[0].size
+    rows = np.ascontiguousarray(small).reshape(len(small), -1)
+    apart = levels_of(np.asarray(cv2.absdiff(rows[1:], rows[:-1]), np.uint8))
     gaps = np.diff(times)
     moving = apart > 0.3
     usual = float(np.median(apart[moving])) if moving.any() else 0.0

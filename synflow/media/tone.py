@@ -74,7 +74,8 @@ def black_share(luma: Gray, exposure: float, contrast: float) -> float:
     if len(some) == 0:
         return 0.0
     flat = some.reshape(len(some), -1)
-    dark = flat[flat.mean(axis=1) < 255 * exposure]
+    total = cv2.reduce(flat, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    dark = flat[total < 255 * exposure * flat.shape[1]]
     if len(dark) == 0:
         return 0.0
     low, high = np.percentile(dark, (5, 95), axis=1)

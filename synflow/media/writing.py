@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 
 import cv2
 import numpy as np
@@ -109,11 +110,22 @@ def writing(pictures: list[Gray], luma: Gray) -> Writing:
     if not small:
         return Writing(0.0, 0.0, 0.0)
     masks = [text_mask(picture) for picture in small[-LOOKS:]]
-    text = float(np.median([mask.mean() for mask in masks]))
-    stays = np.ptp(np.stack(small), axis=0) <= STAYS if len(small) > 1 else np.zeros(small[0].shape, bool)
+    counts = [np.count_nonzero(mask) for mask in masks]
+    text = float(median(map(int, counts))) / small[0].size
+    if not any(counts):
+        return Writing(text, 0.0, standing(luma))
+    stays = _reach(small) <= STAYS if len(small) > 1 else np.zeros(small[0].shape, bool)
     # Ink and paper both stay: the share of the writing that does, in the pictures where there is any.
-    held = [float(stays[mask].mean()) for mask in masks if mask.any()]
-    return Writing(text, text * float(np.median(held)) if held else 0.0, standing(luma))
+    held = [np.count_nonzero(stays & mask) / count for mask, count in zip(masks, counts, strict=True) if count]
+    return Writing(text, text * float(median(held)) if held else 0.0, standing(luma))
+
+
+def _reach(pictures: list[Gray]) -> Gray:
+    """Return how far each pixel varies over the pictures."""
+    low, high = pictures[0], pictures[0]
+    for picture in pictures[1:]:
+        low, high = np.asarray(cv2.min(low, picture), np.uint8), np.asarray(cv2.max(high, picture), np.uint8)
+    return np.asarray(cv2.subtract(high, low), np.uint8)
 
 
 def standing(luma: Gray) -> float:
@@ -124,12 +136,20 @@ def standing(luma: Gray) -> float:
     """
     if len(luma) < PICTURES:
         return 0.0
-    some = luma[np.linspace(0, len(luma) - 1, PICTURES).astype(int)].astype(np.float32)
-    inner = some[:, 1:-1, 1:-1]
-    edges, stays = np.zeros(inner.shape[1:], bool), np.zeros(inner.shape[1:], bool)
-    for step in (some[:, 1:-1, 2:] - some[:, 1:-1, :-2], some[:, 2:, 1:-1] - some[:, :-2, 1:-1]):
-        mean = np.abs(step.mean(axis=0))
-        deviation = np.sqrt(np.maximum(0, np.einsum("nij,nij->ij", step, step) / PICTURES - mean**2))
+    some = luma[np.linspace(0, len(luma) - 1, PICTURES).astype(int)]
+    height, width = some.shape[1:]
+    # Pictures as rows: one call then does all of them. What wraps around from row to row lies outside of `inner`.
+    rows, inner = some.reshape(PICTURES, -1).astype(np.float32), (slice(1, -1), slice(1, -1))
+    edges, stays = np.zeros((height - 2, width - 2), bool), np.zeros((height - 2, width - 2), bool)
+    for gap in (2, 2 * width):
+        step = rows[:, gap:] - rows[:, :-gap]
+        around = (gap // 2, gap - gap // 2)
+        total, squares = (
+            np.pad(cv2.reduce(step, 0, how)[0], around).reshape(height, width)[inner]
+            for how in (cv2.REDUCE_SUM, cv2.REDUCE_SUM2)
+        )
+        mean = np.abs(total) / PICTURES
+        deviation = np.sqrt(np.maximum(0, squares / PICTURES - mean**2))
         stays |= (mean > EDGE) & (mean > CONSTANT * deviation)
         edges |= mean + deviation > EDGE
     if not _scene_moves(stays, edges):
@@ -138,7 +158,7 @@ def standing(luma: Gray) -> float:
     large = stats[:, cv2.CC_STAT_AREA] >= SPOT
     large[0] = False
     grown = cv2.dilate(large[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
-    share = float(grown.mean())
+    share = np.count_nonzero(grown) / grown.size
     return share if share <= MOST else 0.0
 
 
@@ -151,4 +171,4 @@ def _scene_moves(stays: Mask, edges: Mask) -> bool:
             count = np.count_nonzero(edges[tile])
             if count >= TILE_EDGES:
                 found.append(np.count_nonzero(stays[tile]) / count)
-    return len(found) >= TILE_COUNT and float(np.median(found)) <= STANDING
+    return len(found) >= TILE_COUNT and float(median(found)) <= STANDING

@@ -49,11 +49,25 @@ def test_stills_stand_in_the_middle_of_equal_parts() -> None:
 
 def test_long_sources_are_thinned() -> None:
     times = np.arange(60 * 600) / 60
-    assert grid.luma_stride(len(times)) == 4
+    lit = grid.luma_grid(times)
+    assert 4500 <= len(lit) <= 9000
+    assert len(set(np.diff(lit).tolist())) == 1
     assert 300 < len(grid.color_grid(times)) <= 600
     kept = grid.still_grid(times, 640 * 360 * 3 // 2)
     assert 256 < len(kept) <= 512
     assert len(grid.still_grid(times, 64 << 20)) <= 4
+
+
+@pytest.mark.parametrize(
+    ("rate", "kept"), [(4, 1), (24, 1), (29.97, 1), (30, 1), (50, 2), (59.94, 2), (60, 2), (120, 4)]
+)
+def test_brightness_is_kept_of_thirty_pictures_a_second_at_most(rate: float, kept: int) -> None:
+    times = np.round(np.arange(400) / rate, 6)
+    assert set(np.diff(grid.luma_grid(times)).tolist()) == {kept}
+
+
+def test_pictures_at_one_time_count_once() -> None:
+    assert grid.luma_grid(np.array([0.0, 0.0, 0.04, 0.04, 0.05, 0.12])) == [0, 2, 5]
 
 
 def test_sizes_are_even_and_never_enlarged() -> None:

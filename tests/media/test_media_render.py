@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from synflow.media import render
-from synflow.media.render import fit_longer
+from synflow.media.render import fit_longer, fit_shorter
 
 
 @pytest.mark.parametrize("size", [(640, 360), (320, 240), (1280, 720)])
@@ -44,8 +44,31 @@ def renderer(size: tuple[int, int]) -> render.Renderer:
     return drawn
 
 
-def test_only_whole_powers_of_two_are_halved() -> None:
+def test_what_halves_nearly_is_halved() -> None:
     plane = np.zeros((240, 426), np.uint8)
-    assert render._halved(plane, 160, 90) is None
+    assert render._halved(plane, 160, 90).shape == (90, 160)
+    assert render._halved(np.zeros((336, 596), np.uint8), 160, 90) is None
     assert render._halved(plane[:180, :320], 160, 90).shape == (90, 160)
     assert render._halved(plane[:90, :160], 160, 90) is None
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (1282, 726)])
+@pytest.mark.parametrize("matrix", [1, 5, 2])
+def test_stills_of_large_pictures_are_halved_first(size: tuple[int, int], matrix: int) -> None:
+    rng = np.random.default_rng(size[0])
+    coarse = np.kron(rng.integers(20, 230, (18, 32, 3), np.uint8), np.ones((-(-size[1] // 18), -(-size[0] // 32), 1)))
+    rgb = np.ascontiguousarray(coarse[: size[1], : size[0]].astype(np.uint8))
+    frame: Any = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p", dst_colorspace=1)
+    frame.colorspace, frame.color_range = matrix, 1
+    drawn = renderer(size)
+    drawn.still_size = fit_shorter(size, 360)
+    drawn._still, drawn._rgb = render.VideoReformatter(), render.VideoReformatter()
+    still = drawn.still(frame)
+    assert (still.width, still.height) == drawn.still_size
+    plain = frame.reformat(
+        *drawn.still_size, "yuv420p", interpolation="AREA", src_colorspace=1, dst_colorspace=1, src_color_range=1,
+        dst_color_range=1,
+    )  # fmt: skip
+    # What is not named is taken for BT.709 from the height of the source, not of the still.
+    assert still.colorspace == (5 if matrix == 5 else 1)
+    assert np.abs(still.to_ndarray().astype(int) - plain.to_ndarray()).mean() < 2.0
