@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from curation_films import Films, Gray, facts_of, sample_of, texture, walk
 
-import stages.near.copies as module
+import stages.near.pairs as module
 from stages.dedup import Dedup, DedupConfig
 from stages.near.likewise import packed_course
 from synflow.contract import CorpusStage, Decision, Drop, Keep, Row, Stage
 from synflow.hashlist import caption_line, head_line, video_lines
 from synflow.ids import canonical
-from synflow.media.signature import Signature, pack
+from synflow.media.signature import Signature, pack, unpack
 from synflow.media.spans import clip_of
 from synflow.models.signals.embedder import SignalsEmbedder
 from synflow.records import Sample
@@ -129,12 +129,12 @@ def random_rows(count: int) -> list[Row]:
 def test_many_clips_are_settled_without_comparing_all_of_them(monkeypatch: pytest.MonkeyPatch):
     compared = []
 
-    def counted(one: object, other: object) -> object:
-        compared.append(1)
-        return compare(one, other)
+    def counted(pairs: list[object]) -> object:
+        compared.extend(pairs)
+        return compare_all(pairs)
 
-    compare = module.compare
-    monkeypatch.setattr(module, "compare", counted)
+    compare_all = module.compare_all
+    monkeypatch.setattr(module, "compare_all", counted)
     assert all(decision.drop is None for decision in Dedup().settle(random_rows(300), 0))
     assert len(compared) < 0.05 * 300 * 299 / 2
 
@@ -144,12 +144,12 @@ def test_what_very_many_clips_share_neither_hides_copies_nor_makes_all_be_compar
     opening = np.random.default_rng(2).integers(0, 63, (1, 12, 12), np.uint8)
     rows = random_rows(200)
     for row in rows:
-        own = module.unpack(row["thumbs"]).thumbs
+        own = unpack(row["thumbs"]).thumbs
         row["thumbs"] = pack(Signature(np.concatenate([opening, own[1:]])))
     rows.append({**rows[7], "clip": "copy", "source": "f" * 16, "said": -1})
     compared = []
-    compare = module.compare
-    monkeypatch.setattr(module, "compare", lambda one, other: (compared.append(1), compare(one, other))[1])
+    compare_all = module.compare_all
+    monkeypatch.setattr(module, "compare_all", lambda pairs: (compared.extend(pairs), compare_all(pairs))[1])
     decisions = Dedup().settle(rows, 0)
     assert [place for place, one in enumerate(decisions) if one.drop] == [200]
     assert decisions[200].drop is not None
