@@ -178,19 +178,9 @@ class Maker:
         rng = np.random.default_rng((seed, 0))
         self._openings = [stock.place(rng) for _ in range(OPENING_COUNT)]
 
-    def rows(self, count: int) -> Iterator[dict[str, Any]]:
-        """Yield ``count`` rows; the first of them are the same for any greater count."""
-        number = made = 0
-        while made < count:
-            rng = np.random.default_rng((self._seed, 1 + number))
-            for one in self._batch(rng, number):
-                if made == count:
-                    return
-                made += 1
-                yield one
-            number += 1
-
-    def _batch(self, rng: np.random.Generator, batch: int) -> Iterator[dict[str, Any]]:
+    def batch(self, batch: int) -> Iterator[dict[str, Any]]:
+        """Yield `BATCH` rows, or a few more so that no copy lacks its original; no two batches share a clip."""
+        rng = np.random.default_rng((self._seed, 1 + batch))
         count = len(self._stock.courses)
         number, made = batch * BATCH, 0
         while made < BATCH:

@@ -68,6 +68,10 @@ class Copies:
         """How many pairs were compared so far."""
         return self._pairs.compared
 
+    def alike(self) -> Mapping[int, Sequence[int]]:
+        """Return which rows are copies of one another, by their places."""
+        return self._alike()[1]
+
     def verdicts(self) -> Iterator[Verdict]:
         """Yield what is found of each row, in their order."""
         banned, alike = self._alike()
