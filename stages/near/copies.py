@@ -27,6 +27,10 @@ APART, APART_OF_MANY, MANY = 17.0, 13.0, 300_000
 few, and where there are ``MANY`` or more."""
 
 
+NEARER = 5.0
+"""Bits by which their middles must differ less than the whole pictures, for less can be seen in them."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What is found of a clip.
@@ -111,7 +115,8 @@ class Copies:
         self._clips = np.array(clips, dtype=np.bytes_)
         for number, (_, video) in enumerate(self._banned):
             gather.add(count + number, video.signature)
-        entries, place_of = _ranked(gather.entries(), self._clips, len(self._banned))
+        place_of = np.concatenate([np.argsort(self._clips, kind="stable"), count + np.arange(len(self._banned))])
+        entries = [_ranked(one, place_of) for one in gather.entries()]
         self._hashed = place_of[self._candidates(entries)]
 
     def _alike(self) -> tuple[dict[int, str], dict[int, list[int]]]:
@@ -144,13 +149,14 @@ class Copies:
             self._add_likewise(alike, banned)
         return banned, alike
 
-    def _candidates(self, entries: Entries) -> npt.NDArray[np.int64]:
+    def _candidates(self, entries: Sequence[Entries]) -> npt.NDArray[np.int64]:
         """Return the pairs of which more than single pictures have hashes that are near, by their ranks.
 
         In each the clip whose id comes first; in the order of the ids, whatever that of the inputs is.
         """
-        pairs = candidates(entries, self._most)
-        apart = courses_apart(entries, pairs)
+        pairs = np.unique(np.concatenate([candidates(one, self._most) for one in entries]), axis=0)
+        wholes, middles = (courses_apart(one, pairs) for one in entries)
+        apart = np.minimum(wholes, middles + NEARER)
         # What is forbidden may be shown in part only, so there one picture is enough.
         apart[pairs[:, 1] >= len(self._rows)] = 0
         near = apart <= (APART if len(pairs) < MANY else APART_OF_MANY)
@@ -222,14 +228,13 @@ def _rank(owner: npt.NDArray[np.int64], apart: npt.NDArray[np.float32]) -> npt.N
     return out
 
 
-def _ranked(entries: Entries, clips: npt.NDArray[np.bytes_], banned: int) -> tuple[Entries, npt.NDArray[np.int64]]:
-    """Number the clips by their ids, so that no bucket depends on the order of the inputs; return the places too."""
-    places = np.concatenate([np.argsort(clips, kind="stable"), len(clips) + np.arange(banned)])
-    rank = np.empty(len(places), np.int32)
-    rank[places] = np.arange(len(places), dtype=np.int32)
+def _ranked(entries: Entries, place_of: npt.NDArray[np.int64]) -> Entries:
+    """Number the clips by the order of their ids, so that no bucket depends on the order of the inputs."""
+    rank = np.empty(len(place_of), np.int32)
+    rank[place_of] = np.arange(len(place_of), dtype=np.int32)
     owner = rank[entries.owner]
     order = np.argsort(owner, kind="stable")
-    return Entries(entries.words[:, order], owner[order]), places
+    return Entries(entries.words[:, order], owner[order])
 
 
 def _each(pairs: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:

@@ -6,13 +6,22 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.near.buckets import Entries, distinct
-from synflow.media.signature import Signature, hashes, hashes_of_edits, telling, unpack_all
+from synflow.media.signature import Edit, Signature, hashes, hashes_of_edits, telling, unpack_all
 
 CHUNK = 512
 """Fingerprints whose pictures are hashed at a time."""
 
-EDITS = ((False, 1.0), (True, 1.0), (False, 0.87), (True, 0.87))
-"""What copies are looked up as: as they are, mirrored, and the share of the sides that is left of them."""
+EDITS = (
+    Edit(),
+    Edit(mirrored=True),
+    Edit(0.87),
+    Edit(0.87, mirrored=True),
+    *(Edit(0.94, x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)),
+)
+"""What copies are looked up as: as they are, mirrored, cut all around or at a corner. The first meets all others."""
+
+MIDDLE = Edit(0.7)
+"""What is left of a picture where marks and subtitles are not; middles meet one another only."""
 
 
 class Gather:
@@ -35,14 +44,14 @@ class Gather:
         self._hash()
         return np.concatenate([np.zeros(0, np.uint64), *self._middle])[:count]
 
-    def entries(self) -> Entries:
-        """Return all that was added; nothing is left here."""
+    def entries(self) -> tuple[Entries, Entries]:
+        """Return the hashes of all pictures that were added, and those of their middles; nothing is left here."""
         self._hash()
         if not self._words:
-            return Entries.nothing()
-        out = Entries(np.concatenate(self._words, axis=1), np.concatenate(self._owner))
+            return Entries.nothing(), Entries.nothing()
+        words, owner = np.concatenate(self._words, axis=1), np.concatenate(self._owner)
         self._words.clear()
-        return out
+        return Entries(words[:-1], owner), Entries(words[-1:], owner)
 
     def _hash(self) -> None:
         if not self._waiting:
@@ -63,7 +72,7 @@ class Gather:
             chosen += kept
             owner += [place] * len(kept)
             start = end
-        self._words.append(hashes_of_edits(thumbs[chosen], EDITS))
+        self._words.append(hashes_of_edits(thumbs[chosen], (*EDITS, MIDDLE)))
         self._owner.append(np.array(owner, np.int32))
         self._middle.append(plain[middle])
         self._waiting.clear()

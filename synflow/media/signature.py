@@ -247,20 +247,41 @@ def _waves() -> npt.NDArray[np.float32]:
 ODD = np.array([column % 2 == 1 for _ in range(8) for column in range(8)][1:])
 
 
-def hashes(thumbs: Thumbs, mirrored: bool = False, part: float = 1.0) -> Words:
-    """Return a 63-bit hash of each thumbnail, of its mirror image, or of its middle ``part``, uint64 ``[k]``."""
-    return np.asarray(hashes_of_edits(thumbs, [(mirrored, part)])[0])
+@dataclass(frozen=True)
+class Edit:
+    """What may have been made of a picture: a part of it, mirrored.
+
+    Attributes:
+        part: share of its sides that is left. x, y: where that lies, 0 (left, top) to 1.
+        mirrored: left and right are exchanged.
+    """
+
+    part: float = 1.0
+    x: float = 0.5
+    y: float = 0.5
+    mirrored: bool = False
 
 
-def hashes_of_edits(thumbs: Thumbs, edits: Sequence[tuple[bool, float]]) -> Words:
-    """Return `hashes` of what edits make of each thumbnail, uint64 ``[edits, k]``; an edit is ``mirrored, part``."""
+def hashes(thumbs: Thumbs, edit: Edit = Edit()) -> Words:
+    """Return a 63-bit hash of what an edit makes of each thumbnail, uint64 ``[k]``."""
+    return np.asarray(hashes_of_edits(thumbs, [edit])[0])
+
+
+def hashes_of_edits(thumbs: Thumbs, edits: Sequence[Edit]) -> Words:
+    """Return the same of many edits, uint64 ``[edits, k]``."""
     pixels = thumbs.reshape(len(thumbs), -1).astype(np.float32) - LEVELS / 2
-    waves = {part: (pixels @ view(part, part) if part < 1 else pixels) @ _waves() for _, part in edits}
-    # What is nearly 0 is noise (bars, slides): it counts as positive in every copy.
     bits = np.zeros((len(edits), len(thumbs), 64), np.uint8)
-    for row, (mirrored, part) in zip(bits, edits, strict=True):
-        row[:, :63] = (np.where(ODD, -waves[part], waves[part]) if mirrored else waves[part]) > -1.2
+    for row, edit in zip(bits, edits, strict=True):
+        # What is nearly 0 is noise (bars, slides): it counts as positive in every copy.
+        np.greater(pixels @ _waves_of(edit), -1.2, out=row[:, :63], casting="unsafe")
     return np.ascontiguousarray(np.packbits(bits, axis=2, bitorder="little")).view(np.uint64)[:, :, 0]
+
+
+@cache
+def _waves_of(edit: Edit) -> npt.NDArray[np.float32]:
+    """Return what maps a flat thumbnail to the coefficients of what an edit makes of it, float32 ``[144, 63]``."""
+    waves = _waves() if edit.part == 1 else view(edit.part, edit.part, edit.x, edit.y) @ _waves()
+    return np.where(ODD, -waves, waves) if edit.mirrored else waves
 
 
 @cache

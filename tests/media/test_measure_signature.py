@@ -6,7 +6,7 @@ import pytest
 
 from synflow.media.likeness import Likeness, Seen
 from synflow.media.likeness import compare as compare_seen
-from synflow.media.signature import MOST, STILL, Signature, hashes, pack, signature, telling, track, unpack
+from synflow.media.signature import MOST, STILL, Edit, Signature, hashes, pack, signature, telling, track, unpack
 
 FPS = 25
 
@@ -192,7 +192,7 @@ def test_what_is_no_fingerprint_is_refused(text: str):
 
 def test_the_hash_of_a_mirrored_picture_is_known_from_the_picture():
     plain, turned = prints(film()), prints(np.ascontiguousarray(film()[:, :, ::-1]))
-    known, seen = hashes(plain.thumbs, mirrored=True), hashes(turned.thumbs)
+    known, seen = hashes(plain.thumbs, Edit(mirrored=True)), hashes(turned.thumbs)
     assert max(int(a ^ b).bit_count() for a, b in zip(known, seen, strict=True)) <= 6
 
 
