@@ -49,10 +49,10 @@ class Dedup:
     """
 
     name: ClassVar[str] = "dedup"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[StageConfig]] = DedupConfig
     rank: ClassVar[int] = 10
-    uses: ClassVar[frozenset[str]] = frozenset({"media"})
+    uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})
     reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop", "captions.text"})
     reasons: ClassVar[Mapping[str, str]] = {
         "near-duplicate": "a copy of the clip that the detail names",
