@@ -133,10 +133,12 @@ def _following(places: Places, entries: Entries) -> Words:
 
 def _moves(bits: Sequence[int]) -> Words:
     """Return, for each 16 bits of a word and each of their values, where they go, uint64 ``[4, 65536]``."""
-    out = np.zeros((4, 1 << 16), np.uint64)
+    goal = np.zeros(64, np.uint64)
     for rank, bit in enumerate(bits):
-        goal = np.uint64(1) << np.uint64(62 - rank)
-        out[bit // 16].reshape(-1, 2, 1 << bit % 16)[:, 1] |= goal
+        goal[bit] = np.uint64(1) << np.uint64(62 - rank)
+    out = np.zeros((4, 1 << 16), np.uint64)
+    for part, bit in np.ndindex(4, 16):
+        out[part, 1 << bit : 2 << bit] = out[part, : 1 << bit] | goal[16 * part + bit]
     return out
 
 
