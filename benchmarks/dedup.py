@@ -1,188 +1,221 @@
-"""Copies among a million clips: seconds, memory, and how many are found; recall and precision against all pairs.
+"""Copies among a million clips: CPU-seconds, memory, how many are found; recall and precision against all pairs.
 
-Signatures are made like real ones: a clip is a smooth walk through pictures of which the spectrum falls as that of
-natural pictures does, with its own amount of motion; one clip in ten shares its place with others (another take of the
-same scene), and a tenth has a copy: cropped, marked, noisy, sped up, mirrored or an excerpt.
+``python benchmarks/dedup.py [CLIPS] [SAMPLE] [--videos FOLDER ...] [--peer PYTHON]`` (by default 1,000,000 and 2,000)
+makes rows of clips that do not exist like those of the real ones in the folders (`kit.fingerprints`), lets the stage
+settle them where they lie on disk, as in a run, and compares all pairs of the first of them. With ``--peer``, the
+Python of an environment that has ``faiss-cpu==1.15.1``, it looks for candidates with the binary indexes of FAISS too.
 
-Run: ``python benchmarks/dedup.py [CLIPS] [SAMPLE]`` (by default 1,000,000 and 2,000), or
-``python benchmarks/dedup.py --edits FOLDER ORIGINAL...`` on files that ``benchmarks/edits.py`` wrote.
+``python benchmarks/dedup.py --edits FOLDER ORIGINAL...`` asks for the files that ``benchmarks/edits.py`` wrote.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
+import multiprocessing
 import os
 import resource
-import sys
+import subprocess
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
+from kit.corpus import CACHE, default_videos, sources
+from kit.fingerprints import BATCH, Maker, Stock, taken
 
+from stages.dedup import Dedup, DedupConfig
+from stages.near.buckets import Entries, candidates
 from stages.near.copies import Copies
+from stages.near.gather import Gather
+from synflow.durable import Attempt
 from synflow.ids import canonical
-from synflow.media.likeness import Seen, compare
-from synflow.media.signature import LEVELS, SIDE, Signature, pack, unpack
+from synflow.media.likeness import Seen, compare_all
+from synflow.media.signature import SIDE, pack, unpack_all
+from synflow.store.layout import RunLayout
+from synflow.store.lines import StoredLines, seal_encoded
+from synflow.store.receipts import ObjectRef
 
-BATCH = 5_000
+SHARD = 250
+"""Rows of an object, as of a shard of 64 videos with a few clips each."""
 
+WIDE = 20_000
+"""Clips of which those pairs are compared that have pictures (4 of each) with a correlation of `CHEAP`."""
 
-class Stored(Sequence[dict[str, Any]]):
-    """Rows in a file of JSON lines, read where they lie, as a run reads them."""
+CHEAP = 0.8
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.offsets = path, np.zeros(0, np.int64)
+PEERED = (20_000, 100_000)
+"""Clips of which candidates are sought with FAISS: by all its indexes, and by those that are not exhaustive."""
 
-    def write(self, rows: Iterator[dict[str, Any]]) -> None:
-        """Write rows and remember where they lie."""
-        offsets, offset = [], 0
-        with self.path.open("wb") as file:
-            for row in rows:
-                offsets.append(offset)
-                offset += file.write(canonical(row) + b"\n")
-        self.offsets, self.bytes = np.array(offsets), offset
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        with self.path.open("rb") as file:
-            yield from map(json.loads, file)
-
-    def __getitem__(self, place: int) -> dict[str, Any]:
-        with self.path.open("rb") as file:
-            file.seek(self.offsets[place])
-            return json.loads(file.readline())
+Row = dict[str, Any]
 
 
-def fields(rng: np.random.Generator, count: int, knots: int) -> np.ndarray:
-    """Return smooth random pictures, ``[count, knots, 12, 12]``: amplitude falls with frequency (1/f)."""
-    waves = rng.standard_normal((count, knots, SIDE, SIDE)).astype(np.float32)
-    order = np.hypot(*np.meshgrid(np.arange(SIDE), np.arange(SIDE)))
-    waves /= np.maximum(1, order) ** 1.3
-    rows = np.sqrt(2 / SIDE) * np.cos(np.pi * (2 * np.arange(SIDE) + 1) * np.arange(SIDE)[:, None] / (2 * SIDE))
-    return np.einsum("ai,nkab,bj->nkij", rows, waves, rows, optimize=True)
+def original(name: str) -> str:
+    """Return the clip that one of that name is a copy of; itself if it is none."""
+    return name.partition(".")[0]
 
 
-def films(rng: np.random.Generator, count: int) -> list[np.ndarray]:
-    """Return clips as float pictures ``[k, 12, 12]``, 7 to 24 of them; one in ten in a place that nine others share."""
-    places = fields(rng, max(1, count // 100), 1)[:, 0]
-    still = fields(rng, count, 1)[:, 0]
-    shared = rng.random(count) < 0.1
-    still[shared] = places[rng.integers(0, len(places), int(shared.sum()))]
-    moves = fields(rng, count, 5)
-    found = []
-    for place in range(count):
-        length = int(rng.integers(7, 25))
-        at = np.linspace(0, 4, length)
-        low = np.minimum(at.astype(int), 3)
-        share = (at - low)[:, None, None]
-        walk = (1 - share) * moves[place][low] + share * moves[place][low + 1]
-        found.append(still[place] + rng.uniform(0.15, 0.8) * walk)
-    return found
+_MAKER: list[Maker] = []
 
 
-def stored(film: np.ndarray) -> Signature:
-    """Return the signature of a clip."""
-    film = film - film.mean(axis=(1, 2), keepdims=True)
-    film = film / film.std(axis=(1, 2), keepdims=True)
-    return Signature(np.clip(np.round(LEVELS / 2 + LEVELS / 5.2 * film), 0, LEVELS - 1).astype(np.uint8))
+def _start(videos: Sequence[Path], cache: Path, seed: int) -> None:
+    cv2.setNumThreads(1)
+    _MAKER.append(Maker(Stock(taken(videos, cache)), seed))
 
 
-def copied(rng: np.random.Generator, film: np.ndarray, kind: int) -> np.ndarray:
-    """Return a copy of a clip, made in one of six ways."""
-    length = len(film)
-    at = np.linspace(0, length - 1, max(5, round(length * rng.uniform(0.7, 1.2))))
-    low = np.minimum(at.astype(int), length - 2)
-    share = (at - low)[:, None, None]
-    film = (1 - share) * film[low] + share * film[low + 1]
-    film = film + rng.normal(0, 0.05, film.shape) * film.std()
-    if kind in (0, 3):
-        edge = SIDE * rng.uniform(0.0, 0.05)
-        grid = np.linspace(edge - 0.5, SIDE - edge - 0.5, 2 * SIDE + 1)[1::2].astype(np.float32)
-        x, y = np.meshgrid(grid, grid)
-        film = np.stack(
-            [cv2.remap(p.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in film]
-        )
-    if kind in (1, 3):
-        film = film[:, :, ::-1]
-    if kind == 2:
-        film = film.copy()
-        film[:, :2, -3:] = film.max()
-    if kind == 4 and length >= 14:
-        film = film[length // 4 : length // 4 + max(7, length // 2)]
-    return film
+def _lines(batch: int) -> list[bytes]:
+    return [canonical(row) for row in _MAKER[0].batch(batch)]
 
 
-def rows_of(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Yield rows; clip ``<n>`` is an original, ``<n>c`` its copy."""
-    rng = np.random.default_rng(seed)
-    number = 0
-    while number < count:
-        for film in films(rng, min(BATCH, count - number)):
-            yield row(f"{number:07d}", film, 2)
-            number += 1
-            if number % 10 == 0 and number < count:
-                yield row(f"{number - 1:07d}c", copied(rng, film, number // 10 % 6), 1)
-                number += 1
+def made(count: int, folders: Sequence[Path], seed: int) -> Iterator[bytes]:
+    """Yield rows as lines, made by two processes."""
+    videos = [path for folder in folders for path in sources(folder)]
+    cache = CACHE / f"fingerprints-{len(videos)}.jsonl"
+    taken(videos, cache)
+    batches = -(-count // BATCH)
+    with multiprocessing.get_context("spawn").Pool(2, _start, (videos, cache, seed)) as pool:
+        yield from islice((line for batch in pool.imap(_lines, range(batches)) for line in batch), count)
 
 
-def row(name: str, film: np.ndarray, size: int) -> dict[str, Any]:
-    source = f"{int(name[:7]) * 2 + len(name):016x}"
-    return {"clip": name, "source": source, "span": [0.0, 8.0], "pixels": 100_000 * size, "said": 9, "captions": [],
-            "thumbs": pack(stored(film))}  # fmt: skip
+def sealed(layout: RunLayout, lines: Iterable[bytes]) -> list[ObjectRef]:
+    """Write rows as the objects of a run."""
+    refs, rest = [], iter(lines)
+    while shard := list(islice(rest, SHARD)):
+        with Attempt(layout.staging) as attempt:
+            refs.append(seal_encoded(layout, attempt, "rows", shard))
+    return refs
 
 
 def peak() -> float:
+    """Return GiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def million(count: int, sample: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        rows = Stored(Path(folder) / "rows.jsonl")
-        rows.write(rows_of(count))
-        print(f"{len(rows):,} rows of {rows.bytes / len(rows):,.0f} bytes; {peak():.2f} GiB before")
-        began, wall = time.process_time(), time.time()
-        copies = Copies(rows, {}, 0.7, 48, None)
-        read = time.process_time()
-        verdicts = [verdict.copy_of for verdict in copies.verdicts()]
-        done = time.process_time()
-        names = [one.decode() for one in copies._clips]
-    told = {name: kept for name, kept in zip(names, verdicts, strict=True) if kept}
-    real = {name for name in names if name.endswith("c")}
-    right = sum(told.get(name) == name[:-1] for name in real)
-    wrong = sum(name.rstrip("c") != kept.rstrip("c") for name, kept in told.items())
-    print(f"settled in {done - began:.0f} CPU-s ({read - began:.0f} to read), {time.time() - wall:.0f} s on the wall")
-    print(f"peak {peak():.2f} GiB; {copies.compared:,} pairs compared")
-    print(f"copies found {right:,} of {len(real):,} ({right / len(real):.4f}); wrong {wrong}")
-    against_all(sample)
+def million(layout: RunLayout, refs: Sequence[ObjectRef]) -> None:
+    """Settle, and say what was found and what it took."""
+    before, began, wall = peak(), time.process_time(), time.time()
+    rows: Any = StoredLines(layout, refs)
+    opened = time.process_time()
+    decisions = Dedup().settle(rows, 0)
+    done, wall = time.process_time(), time.time() - wall
+    size = sum(ref.bytes for ref in refs)
+    print(f"{len(rows):,} rows of {size / len(rows):,.0f} bytes; {before:.2f} GiB before, at most {peak():.2f}")
+    print(
+        f"settled in {done - opened:,.0f} CPU-s, {opened - began:.0f} to check the objects; {wall:,.0f} s on the wall"
+    )
+    names = [row["clip"] for row in rows]
+    told = {n: one.drop.detail for n, one in zip(names, decisions, strict=True) if one.drop and one.drop.detail}
+    known = set(names)
+    copies = [name for name in names if "." in name and original(name) in known]
+    found = [name for name in copies if original(told.get(name, "")) == original(name)]
+    wrong = [name for name, kept in told.items() if original(name) != original(kept)]
+    right = len(told) - len(wrong)
+    print(f"copies found {len(found):,} of {len(copies):,} ({len(found) / max(1, len(copies)):.4f})")
+    print(f"dropped {len(told):,}, of them wrongly {len(wrong)} (precision {right / max(1, len(told)):.5f})")
+    kinds = Counter(kind(name) for name in copies)
+    missed = Counter(kind(name) for name in set(copies) - set(found))
+    print("missed by kind: " + ", ".join(f"{one} {missed[one]} of {kinds[one]}" for one in sorted(kinds)))
 
 
-def against_all(sample: int) -> None:
-    """Compare every pair of a sample, and say how many of the copies among them the hashes lead to."""
-    rows = list(rows_of(sample, seed=2))
-    seen = [Seen.of(unpack(one["thumbs"])) for one in rows]
+def kind(name: str) -> str:
+    """Return how a copy was made."""
+    return name.partition(".")[2].partition("-")[0]
+
+
+def against_all(rows: Sequence[Row], sample: int) -> None:
+    """Compare all pairs of a sample, and of more clips all that look alike; say how many of the copies are found."""
+    few = list(combinations(range(sample), 2))
+    true, spent = copies_of(rows[:sample], few)
+    report(f"all {len(few):,} pairs of {sample:,} clips", rows[:sample], true, spent)
+    alike = looking_alike(rows[:WIDE])
+    beyond = len(true - set(alike))
+    true, spent = copies_of(rows[:WIDE], alike)
+    report(f"{len(alike):,} pairs of {min(WIDE, len(rows)):,} clips that look alike", rows[:WIDE], true, spent)
+    print(f"  of the copies among the first {sample:,} clips {beyond} do not look alike")
+
+
+def copies_of(rows: Sequence[Row], pairs: Sequence[tuple[int, int]]) -> tuple[set[tuple[int, int]], float]:
+    """Return which pairs are copies, and CPU-seconds."""
+    seen = Seen.all(unpack_all([row["thumbs"] for row in rows]))
     began = time.process_time()
-    true = {(a, b) for a, b in combinations(range(len(rows)), 2) if compare(seen[a], seen[b]).copy}
-    spent = time.process_time() - began
-    copies = Copies(rows, {}, 0.7, 48, None)
-    _, alike = copies._alike()
-    found = {(a, b) for a, others in alike.items() for b in others if a < b}
-    pairs = len(rows) * (len(rows) - 1) // 2
-    print(f"all {pairs:,} pairs: {spent:.0f} CPU-s, {1e3 * spent / pairs:.3f} ms a pair, {len(true)} copies")
-    print(f"{copies.compared:,} compared: recall {len(found & true) / len(true):.4f}, beyond {len(found - true)}")
+    true = set()
+    for begin in range(0, len(pairs), 8192):
+        part = pairs[begin : begin + 8192]
+        told = compare_all([(seen[a], seen[b]) for a, b in part])
+        true |= {pair for pair, one in zip(part, told, strict=True) if one.copy}
+    return true, time.process_time() - began
+
+
+def report(title: str, rows: Sequence[Row], true: set[tuple[int, int]], spent: float) -> None:
+    """Say which of the copies that are there the stage found among so many clips."""
+    config = DedupConfig()
+    copies = Copies(rows, {}, config.same_span, config.most_candidates, None)
+    found = {(a, b) for a, others in copies.alike().items() for b in others if a < b}
+    names = [row["clip"] for row in rows]
+    strange = [pair for pair in true if original(names[pair[0]]) != original(names[pair[1]])]
+    print(f"{title}: {spent:.0f} CPU-s, {len(true)} copies, {len(strange)} of them not made as such")
+    print(
+        f"  {copies.compared:,} compared: {len(found & true)} found ({len(found & true) / max(1, len(true)):.4f}), "
+        f"{len(found - true)} beyond these"
+    )
+
+
+def looking_alike(rows: Sequence[Row]) -> list[tuple[int, int]]:
+    """Return the pairs of clips that have pictures, of 4 of each, with a correlation of `CHEAP`, mirrored or not."""
+    seen = Seen.all(unpack_all([row["thumbs"] for row in rows]))
+    some = np.stack([one.plain[np.linspace(0, len(one.plain) - 1, 4).round().astype(int)] for one in seen])
+    flat = some.reshape(-1, SIDE * SIDE)
+    turned = flat.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(flat.shape)
+    out: list[tuple[int, int]] = []
+    for begin in range(0, len(rows), 50):
+        block = flat[4 * begin : 4 * (begin + 50)]
+        near = np.maximum(block @ flat[4 * begin :].T, block @ turned[4 * begin :].T)
+        most = near.reshape(len(block) // 4, 4, -1, 4).max(axis=(1, 3))
+        one, other = np.nonzero(np.triu(most >= CHEAP, 1))
+        out += zip((one + begin).tolist(), (other + begin).tolist(), strict=True)
+    return out
+
+
+def beside_faiss(rows: Sequence[Row], python: str) -> None:
+    """Look for candidates with hashes, ours and those of FAISS: recall of the copies, CPU, memory."""
+    for count in PEERED:
+        chosen = rows[:count]
+        gather = Gather()
+        for place, row in enumerate(chosen):
+            gather.add(place, row["thumbs"])
+        entries = gather.entries()[0]
+        stems = np.array([int(original(row["clip"])) for row in chosen])
+        print(f"candidates among {len(chosen):,} clips, {entries.words.size:,} hashes")
+        began = time.process_time()
+        found = candidates(entries, DedupConfig().most_candidates)
+        told(f"  ours, {found.nbytes >> 20} MiB of pairs", found, stems, time.process_time() - began)
+        faiss(entries, stems, python, "all" if count == PEERED[0] else "approximate")
+
+
+def told(title: str, pairs: np.ndarray, stems: np.ndarray, spent: float) -> None:
+    """Print a line: recall counts pairs of one original."""
+    groups = np.unique(stems, return_counts=True)[1]
+    there = int((groups * (groups - 1) // 2).sum())
+    found = int((stems[pairs[:, 0]] == stems[pairs[:, 1]]).sum())
+    print(f"{title}: {spent:.1f} CPU-s, {len(pairs):,} pairs, recall {found / max(1, there):.4f} of {there:,}")
+
+
+def faiss(entries: Entries, stems: np.ndarray, python: str, which: str) -> None:
+    """Let FAISS look, in its own environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "entries.npz"
+        np.savez(path, words=entries.words, owner=entries.owner, stems=stems)
+        script = Path(__file__).parent / "peers" / "faiss_candidates.py"
+        subprocess.run([python, str(script), str(path), which], check=True)
 
 
 def edits(folder: Path, originals: list[Path]) -> None:
     """Say of each edit how many of its copies are found, and how many copies are taken for those of another."""
-    from stages.dedup import Dedup
     from synflow.media.sandbox import Sandbox
     from synflow.media.signature import signature
     from synflow.records import Location
@@ -219,10 +252,33 @@ def edits(folder: Path, originals: list[Path]) -> None:
     print(f"found {sum(total)} of {len(total)}; taken for copies of another: {strange}")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=int, nargs="?", default=1_000_000)
+    parser.add_argument("sample", type=int, nargs="?", default=2_000)
+    parser.add_argument("--videos", type=Path, nargs="+", help="folders of real clips")
+    parser.add_argument("--rows", type=Path, help="rows that were made before, JSON lines")
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--peer", default="", help="Python of an environment with faiss-cpu")
+    parser.add_argument("--edits", type=Path, nargs="+", help="folder of edits, and the originals")
+    options = parser.parse_args()
     cv2.setNumThreads(1)
-    if sys.argv[1:2] == ["--edits"]:
-        edits(Path(sys.argv[2]), [Path(one) for one in sys.argv[3:]])
-    else:
-        given = [int(one) for one in sys.argv[1:]]
-        million(*(given + [1_000_000, 2_000][len(given) :]))
+    if options.edits:
+        edits(options.edits[0], options.edits[1:])
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        layout = RunLayout(Path(folder))
+        layout.prepare(("curate",))
+        lines = options.rows.open("rb") if options.rows else None
+        given = (line.rstrip() for line in islice(lines, options.clips)) if lines else None
+        refs = sealed(layout, given or made(options.clips, options.videos or [default_videos()], options.seed))
+        million(layout, refs)
+        stored: Any = StoredLines(layout, refs)
+        rows = list(islice(stored, max(WIDE, max(PEERED) if options.peer else 0)))
+    against_all(rows, options.sample)
+    if options.peer:
+        beside_faiss(rows, options.peer)
+
+
+if __name__ == "__main__":
+    main()

@@ -52,7 +52,7 @@ class Dedup:
     version: ClassVar[int] = 3
     Config: ClassVar[type[StageConfig]] = DedupConfig
     rank: ClassVar[int] = 10
-    uses: ClassVar[frozenset[str]] = frozenset({"media"})
+    uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})
     reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop", "captions.text"})
     reasons: ClassVar[Mapping[str, str]] = {
         "near-duplicate": "a copy of the clip that the detail names",

@@ -33,6 +33,12 @@ WIDE = 16
 STEP = 1024
 """Pairs whose courses are compared at a time."""
 
+PART = 1 << 20
+"""Hashes that are sorted at a time, about."""
+
+HELD = 8_000_000
+"""Meetings after which those that are there more than once are thrown out."""
+
 Words = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 
@@ -42,15 +48,18 @@ class Entries:
     """Hashes of pictures, and the clips they are of.
 
     Attributes:
-        plain: hash of each picture, uint64 ``[n]``.
-        changed: hashes of what edits make of each picture (mirrored, cropped), uint64 ``[n]`` each; they meet the
-            plain ones only.
-        owner: number of its clip, int32 ``[n]``.
+        words: hashes of the pictures as they are, and of what each of some edits makes of them (mirrored, cropped),
+            uint64 ``[1 + edits, n]``; the latter meet the former only.
+        owner: number of the clip of each picture, int32 ``[n]``.
     """
 
-    plain: Words
-    changed: tuple[Words, ...]
+    words: Words
     owner: npt.NDArray[np.int32]
+
+    @classmethod
+    def nothing(cls) -> Entries:
+        """Return those of no clips."""
+        return cls(np.zeros((1, 0), np.uint64), np.zeros(0, np.int32))
 
 
 def distinct(words: Sequence[int]) -> list[int]:
@@ -74,86 +83,120 @@ def candidates(
         tables: see `TABLES`.
         width: bits that make a bucket; 0: as fits their number.
     """
-    words = np.concatenate([entries.plain, *entries.changed])
+    words = entries.words.reshape(-1)
     found = [np.zeros(0, np.uint64)]
     held = 0
-    beside = np.concatenate([_following(one, entries.owner) for one in (entries.plain, *entries.changed)])
     doublings = math.log2(max(2, len(words)))
     width = width or int(np.clip(doublings - 1, 8, 24))
     near = near or int(np.clip(round(22 - 0.6 * doublings), NEAREST, NEAR))
     for table in range(tables):
-        bits = rng_of("dedup", table).sample(range(63), 63)
-        for codes in _meetings(_permuted(words, bits), _permuted(beside, bits), entries.owner, width, most, near):
+        for codes in _of_table(entries, rng_of("dedup", table).sample(range(63), 63), width, most, near):
             found.append(codes)
             held += len(codes)
-            if held > 8_000_000:
-                found, held = [np.unique(np.concatenate(found))], 0
-    pairs = np.unique(np.concatenate(found))
+            if held > HELD:
+                found, held = [_each_once(found)], 0
+    pairs = _each_once(found)
     return np.stack([pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int64)
 
 
-def _following(words: Words, owner: npt.NDArray[np.int32]) -> Words:
-    """Return, for each entry, the next one of its clip; for the last one the first."""
-    if len(words) == 0:
-        return words
-    edge = np.flatnonzero(np.diff(owner)) + 1
-    firsts, lasts = np.concatenate([[0], edge]), np.concatenate([edge - 1, [len(owner) - 1]])
-    out = np.roll(words, -1)
-    out[lasts] = words[firsts]
-    return out
+def _each_once(found: Sequence[Words]) -> Words:
+    """Return what is there in order and each once."""
+    ranked = np.sort(np.concatenate(found))
+    return np.asarray(ranked[np.concatenate([ranked[:1] == ranked[:1], ranked[1:] != ranked[:-1]])], np.uint64)
 
 
-def _permuted(words: Words, bits: Sequence[int]) -> Words:
-    """Return the words with their bits in another order: ``bits[0]`` becomes the highest."""
+def _of_table(entries: Entries, bits: Sequence[int], width: int, most: int, near: int) -> Iterator[Words]:
+    """Yield the pairs of clips that meet in one order of bits, as ``lower << 32 | higher``."""
+    words = entries.words.reshape(-1)
+    moves = _moves(bits)
+    moved = _permuted(words, moves)
+    # Buckets lie in parts, by their first bits; what is sorted at a time is small.
+    apart = int(np.clip(math.ceil(math.log2(max(1, len(words)) / PART)), 0, 6))
+    part_of = (moved >> np.uint64(63 - apart)).astype(np.uint8)
+    for part in range(1 << apart):
+        places = np.flatnonzero(part_of == part)
+        ranked = moved[places]
+        order = _ordered(ranked, places, entries, moves, most)
+        yield from _meetings(ranked[order], places[order], entries.owner, width, most, near)
+
+
+def _following(places: Places, entries: Entries) -> Words:
+    """Return, for some hashes, that of the next picture of the clip; for the last one the first."""
+    count = len(entries.owner)
+    edit, here = places // count, places % count
+    owner = entries.owner[here]
+    there = here + 1
+    last = (there == count) | (entries.owner[np.minimum(there, count - 1)] != owner)
+    there[last] = np.searchsorted(entries.owner, owner[last], side="left")
+    return np.asarray(entries.words[edit, there], np.uint64)
+
+
+def _moves(bits: Sequence[int]) -> Words:
+    """Return, for each 16 bits of a word and each of their values, where they go, uint64 ``[4, 65536]``."""
     goal = np.zeros(64, np.uint64)
     for rank, bit in enumerate(bits):
         goal[bit] = np.uint64(1) << np.uint64(62 - rank)
-    table = np.zeros((8, 256), np.uint64)
-    for byte in range(8):
-        for bit in range(8):
-            table[byte, np.arange(256) >> bit & 1 == 1] |= goal[8 * byte + bit]
-    view = words.view(np.uint8).reshape(-1, 8)
+    out = np.zeros((4, 1 << 16), np.uint64)
+    for part, bit in np.ndindex(4, 16):
+        out[part, 1 << bit : 2 << bit] = out[part, : 1 << bit] | goal[16 * part + bit]
+    return out
+
+
+def _permuted(words: Words, moves: Words) -> Words:
+    """Return the words with their bits in another order."""
     out = np.zeros(len(words), np.uint64)
-    for byte in range(8):
-        out |= table[byte].take(view[:, byte])
+    parts = np.ascontiguousarray(words).astype("<u8", copy=False).view("<u2").reshape(-1, 4)
+    for begin in range(0, len(words), PART):
+        for part in range(4):
+            out[begin : begin + PART] |= moves[part].take(parts[begin : begin + PART, part])
     return out
 
 
 def _meetings(
-    words: Words, beside: Words, owner: npt.NDArray[np.int32], width: int, most: int, near: int
+    ranked: Words, places: Places, owner: npt.NDArray[np.int32], width: int, most: int, near: int
 ) -> Iterator[Words]:
     """Yield pairs of owners, as ``lower << 32 | higher``, whose words agree in the first ``width`` of 63 bits."""
-    count = max(1, len(owner))
-    order = _ordered(words, beside, most)
-    ranked = words[order]
-    owners = owner[order % count]
-    plain = order < count
-    keys = (ranked >> np.uint64(63 - width)).astype(np.uint32)
-    alive = np.flatnonzero(keys[1:] == keys[:-1])
-    for step in range(1, most + 1):
-        alive = alive[alive + step < len(keys)]
-        alive = alive[keys[alive] == keys[alive + step]]
-        if len(alive) == 0:
-            return
-        there = alive + step
-        good = (plain[alive] | plain[there]) & (owners[alive] != owners[there])
-        here, there = alive[good], there[good]
-        close = np.bitwise_count(ranked[here] ^ ranked[there]) <= near
-        one, other = owners[here[close]].astype(np.uint64), owners[there[close]].astype(np.uint64)
-        yield np.unique(np.minimum(one, other) << np.uint64(32) | np.maximum(one, other))
+    count = len(owner)
+    bucket = np.uint64(1) << np.uint64(63 - width)
+    plain = np.flatnonzero(places < count)
+    for way in (1, -1):
+        alive, mine = plain, ranked[plain]
+        for step in range(way, way * (most + 1), way):
+            # They are sorted: who differs from one in the first bits does so from all that follow.
+            within = np.searchsorted(alive, [max(0, -step), len(ranked) - max(0, step)])
+            alive, mine = alive[slice(*within)], mine[slice(*within)]
+            other = mine ^ ranked[alive + step]
+            same = other < bucket
+            alive, mine, other = alive[same], mine[same], other[same]
+            if len(alive) == 0:
+                break
+            here = alive[np.bitwise_count(other) <= near]
+            if way < 0:
+                # Two plain ones have met on the way up.
+                here = here[places[here + step] >= count]
+            if len(here):
+                first, second = owner[places[here]], owner[places[here + step] % count]
+                low, high = np.minimum(first, second).astype(np.uint64), np.maximum(first, second).astype(np.uint64)
+                yield (low << np.uint64(32) | high)[first != second]
 
 
-def _ordered(words: Words, beside: Words, most: int) -> Places:
-    """Return the order of the words; where more than ``most`` are equal, of what comes beside them.
+def _ordered(words: Words, places: Places, entries: Entries, moves: Words, most: int) -> Places:
+    """Return the order of the words by their first 40 bits or more; of those that are equal in these, by their places.
 
-    The sort is stable: what is equal in both keeps the order of the clips.
+    Where more than ``most`` are equal, it is the order of what comes beside them.
     """
-    order = np.argsort(words, kind="stable")
-    ranked = words[order]
-    edges = np.concatenate([[0], np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, [len(ranked)]])
-    for run in np.flatnonzero(np.diff(edges) > most):
-        same = order[edges[run] : edges[run + 1]]
-        order[edges[run] : edges[run + 1]] = same[np.argsort(beside[same], kind="stable")]
+    # The place in the last bits: numbers are sorted several times as fast as their places are.
+    low = (np.uint64(1) << np.uint64(max(1, len(words)).bit_length())) - np.uint64(1)
+    keys = np.sort((words << np.uint64(1) & ~low) | np.arange(len(words), dtype=np.uint64))
+    order = (keys & low).astype(np.int64)
+    begins = np.flatnonzero(np.concatenate([[True], (keys[1:] ^ keys[:-1]) > low, [True]]))
+    sizes = np.diff(begins)
+    crowded = np.flatnonzero(sizes > most)
+    if len(crowded):
+        where = np.concatenate([np.arange(begins[run], begins[run + 1]) for run in crowded])
+        same = order[where]
+        beside = _permuted(_following(places[same], entries), moves)
+        order[where] = same[np.lexsort((same, beside, np.repeat(crowded, sizes[crowded])))]
     return order
 
 
@@ -179,8 +222,8 @@ def courses_apart(entries: Entries, pairs: npt.NDArray[np.int64]) -> npt.NDArray
         places = np.round(first[:, :, None] + (last - first)[:, :, None] * spots).astype(np.int64)
         least = np.full(len(part), 63, np.float32)
         for here, there in ((0, 1), (1, 0)):
-            plain = entries.plain[places[:, here]]
-            for words in (entries.plain, *entries.changed):
+            plain = entries.words[0][places[:, here]]
+            for words in entries.words:
                 bits = np.bitwise_count(plain[:, :, None] ^ words[places[:, there]][:, None, :])
                 for axis in (1, 2):
                     np.minimum(least, bits.min(axis=axis).mean(axis=1, dtype=np.float32), out=least)

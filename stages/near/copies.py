@@ -7,32 +7,28 @@ The rows of all clips may be far more than memory holds. They are read twice: on
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from stages.near.buckets import Entries, candidates, courses_apart, distinct
+from stages.near.buckets import Entries, candidates, courses_apart
+from stages.near.gather import Gather
 from stages.near.likewise import alike_courses, course_entries, unpacked_course
+from stages.near.pairs import Pairs
 from synflow.contract import Row
 from synflow.hashlist import Banned, HashList
-from synflow.media.likeness import Seen, compare, parts
-from synflow.media.signature import Signature, hashes, telling, unpack
-
-CHUNK = 512
-"""Rows whose pictures are hashed at a time."""
-
-CHANGES = ((True, 1.0), (False, 0.87), (True, 0.87))
-"""What copies are looked up as, besides as they are: mirrored, and the share of the sides that is left of them."""
+from synflow.media.signature import Signature
 
 APART, APART_OF_MANY, MANY = 17.0, 13.0, 300_000
 """Bits of 63 by which the pictures of a copy may differ from the nearest of the other clip, on average: where pairs are
 few, and where there are ``MANY`` or more."""
 
-HELD = 20_000
-"""Fingerprints that are held ready to be compared (about 30 KB each at most)."""
+
+NEARER = 5.0
+"""Bits by which their middles must differ less than the whole pictures, for less can be seen in them."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +64,17 @@ class Copies:
     ) -> None:
         self._rows, self._same_span, self._most, self._embedding = rows, same_span, most, embedding
         self._banned = [(name, video) for name, one in lists.items() for video in one.videos]
-        self._ready: OrderedDict[int, Seen] = OrderedDict()
-        self.compared = 0
+        self._pairs = Pairs(self._fingerprint)
         self._read(lists)
+
+    @property
+    def compared(self) -> int:
+        """How many pairs were compared so far."""
+        return self._pairs.compared
+
+    def alike(self) -> Mapping[int, Sequence[int]]:
+        """Return which rows are copies of one another, by their places."""
+        return self._alike()[1]
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield what is found of each row, in their order."""
@@ -86,7 +90,7 @@ class Copies:
             )
 
     def _read(self, lists: Mapping[str, HashList]) -> None:
-        """Read all rows once; keep hashes of their pictures and what decides between copies."""
+        """Read all rows once; keep what decides between copies, and which pairs may be copies."""
         known: dict[str, str] = {}
         for file, one in lists.items():
             for mark, name in one.captions.items():
@@ -96,7 +100,7 @@ class Copies:
         self._source, self._middle = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
         self._span, self._worth = np.zeros((count, 2)), np.zeros((count, 3), np.float32)
         self._captions: dict[int, dict[str, str]] = {}
-        gather = _Gather()
+        gather = Gather()
         for place, row in enumerate(self._rows):
             clips.append(row["clip"].encode())
             self._source[place] = int(row["source"][:16] or "0", 16) if row["source"] else 0
@@ -106,12 +110,14 @@ class Copies:
                 found = {mark: known[mark] for mark in row["captions"] if mark in known}
                 if found:
                     self._captions[place] = found
-            gather.add(place, unpack(row["thumbs"]))
+            gather.add(place, row["thumbs"])
         self._middle = gather.middles(count)
         self._clips = np.array(clips, dtype=np.bytes_)
         for number, (_, video) in enumerate(self._banned):
             gather.add(count + number, video.signature)
-        self._entries, self._place_of = _ranked(gather.entries(), self._clips, len(self._banned))
+        place_of = np.concatenate([np.argsort(self._clips, kind="stable"), count + np.arange(len(self._banned))])
+        entries = [_ranked(one, place_of) for one in gather.entries()]
+        self._hashed = place_of[self._candidates(entries)]
 
     def _alike(self) -> tuple[dict[int, str], dict[int, list[int]]]:
         """Return which clips are forbidden, and which are alike."""
@@ -119,35 +125,44 @@ class Copies:
         banned: dict[int, str] = {}
         alike: dict[int, list[int]] = defaultdict(list)
         same_file = self._same_file(banned)
-        hashed = self._candidates()
+        hashed = self._hashed
         # What is forbidden is asked first: who is gone need not be compared with the others.
-        for one, other in hashed[hashed[:, 1] >= count]:
-            if one < count and one not in banned and self._shows(int(one), int(other) - count):
-                banned[int(one)] = _called(*self._banned[other - count])
+        forbidden = ((one, other) for one, other in _each(hashed) if one < count <= other and one not in banned)
+        for one, other in list(self._pairs.shows(forbidden)):
+            banned.setdefault(one, _called(*self._banned[other - count]))
         for one, other in same_file:
             alike[one].append(other)
             alike[other].append(one)
         told = set(same_file)
-        pairs = hashed[hashed[:, 1] < count]
-        for one, other in map(tuple, pairs.tolist()):
-            if (one, other) not in told and one not in banned and other not in banned and self._copies(one, other):
-                alike[one].append(other)
-                alike[other].append(one)
+        pairs = (
+            (one, other)
+            for one, other in _each(hashed)
+            if max(one, other) < count
+            and one not in banned
+            and other not in banned
+            and (min(one, other), max(one, other)) not in told
+        )
+        for one, other in self._pairs.copies(pairs):
+            alike[one].append(other)
+            alike[other].append(one)
         if self._embedding is not None:
             self._add_likewise(alike, banned)
         return banned, alike
 
-    def _candidates(self) -> npt.NDArray[np.int64]:
-        """Return the pairs of which more than single pictures have hashes that are near, by places and in order."""
-        pairs = candidates(self._entries, self._most)
-        apart = courses_apart(self._entries, pairs)
+    def _candidates(self, entries: Sequence[Entries]) -> npt.NDArray[np.int64]:
+        """Return the pairs of which more than single pictures have hashes that are near, by their ranks.
+
+        In each the clip whose id comes first; in the order of the ids, whatever that of the inputs is.
+        """
+        pairs = np.unique(np.concatenate([candidates(one, self._most) for one in entries]), axis=0)
+        wholes, middles = (courses_apart(one, pairs) for one in entries)
+        apart = np.minimum(wholes, middles + NEARER)
         # What is forbidden may be shown in part only, so there one picture is enough.
         apart[pairs[:, 1] >= len(self._rows)] = 0
         near = apart <= (APART if len(pairs) < MANY else APART_OF_MANY)
         pairs, apart = pairs[near], apart[near]
         first = (_rank(pairs[:, 0], apart) < self._most) | (_rank(pairs[:, 1], apart) < self._most)
-        found = np.sort(self._place_of[pairs[first | (apart == 0)]], axis=1)
-        return found[np.lexsort((found[:, 1], found[:, 0]))]
+        return np.asarray(pairs[first | (apart == 0)])
 
     def _same_file(self, banned: dict[int, str]) -> list[tuple[int, int]]:
         """Return pairs of clips that are mostly the same span of one file; note those of forbidden files."""
@@ -173,30 +188,10 @@ class Copies:
                     pairs.append((min(one, other), max(one, other)))
         return pairs
 
-    def _copies(self, one: int, other: int) -> bool:
-        self.compared += 1
-        # Whatever the order of the inputs, they are compared in the order of their ids.
-        first, second = sorted((one, other), key=lambda place: bytes(self._clips[place]))
-        return compare(self._seen(first), self._seen(second)).copy
-
-    def _shows(self, place: int, number: int) -> bool:
-        """Tell whether a clip shows a forbidden video, or some seconds of it."""
-        self.compared += 1
-        clip, video = self._seen(place), self._seen(len(self._rows) + number)
-        return compare(clip, video).copy or any(compare(clip, part).copy for part in parts(video, clip))
-
-    def _seen(self, place: int) -> Seen:
-        """Return a fingerprint ready to be compared; those used last are held."""
-        found = self._ready.get(place)
-        if found is not None:
-            self._ready.move_to_end(place)
-            return found
+    def _fingerprint(self, place: int) -> str | Signature:
+        """Return the fingerprint of a clip, or of what is forbidden."""
         count = len(self._rows)
-        packed = unpack(self._rows[place]["thumbs"]) if place < count else self._banned[place - count][1].signature
-        self._ready[place] = found = Seen.of(packed)
-        if len(self._ready) > HELD:
-            self._ready.popitem(last=False)
-        return found
+        return str(self._rows[place]["thumbs"]) if place < count else self._banned[place - count][1].signature
 
     def _add_likewise(self, alike: dict[int, list[int]], banned: Mapping[int, str]) -> None:
         """Add pairs that the embedder takes for copies; those that pixels show to be copies are there already."""
@@ -233,15 +228,19 @@ def _rank(owner: npt.NDArray[np.int64], apart: npt.NDArray[np.float32]) -> npt.N
     return out
 
 
-def _ranked(entries: Entries, clips: npt.NDArray[np.bytes_], banned: int) -> tuple[Entries, npt.NDArray[np.int64]]:
-    """Number the clips by their ids, so that no bucket depends on the order of the inputs; return the places too."""
-    places = np.concatenate([np.argsort(clips, kind="stable"), len(clips) + np.arange(banned)])
-    rank = np.empty(len(places), np.int32)
-    rank[places] = np.arange(len(places), dtype=np.int32)
+def _ranked(entries: Entries, place_of: npt.NDArray[np.int64]) -> Entries:
+    """Number the clips by the order of their ids, so that no bucket depends on the order of the inputs."""
+    rank = np.empty(len(place_of), np.int32)
+    rank[place_of] = np.arange(len(place_of), dtype=np.int32)
     owner = rank[entries.owner]
     order = np.argsort(owner, kind="stable")
-    changed = tuple(words[order] for words in entries.changed)
-    return Entries(entries.plain[order], changed, owner[order]), places
+    return Entries(entries.words[:, order], owner[order])
+
+
+def _each(pairs: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield pairs one by one, without making a list of all of them."""
+    for begin in range(0, len(pairs), 4096):
+        yield from map(tuple, pairs[begin : begin + 4096].tolist())
 
 
 def _called(name: str, video: Banned) -> str:
@@ -252,56 +251,3 @@ def _worth(row: Row) -> tuple[float, float, int]:
     """Return what sorts the better copy first: size in steps of a fifth, length, words."""
     length = row["span"][1] - row["span"][0]
     return -round(math.log(max(1, row["pixels"])) / math.log(1.2)), -round(length, 1), -row["said"]
-
-
-class _Gather:
-    """Hashes the pictures of clips, many at a time."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[int, Signature]] = []
-        self._plain: list[npt.NDArray[np.uint64]] = []
-        self._changed: list[list[npt.NDArray[np.uint64]]] = [[] for _ in CHANGES]
-        self._owner: list[npt.NDArray[np.int32]] = []
-        self._middle: list[int] = []
-
-    def add(self, place: int, found: Signature) -> None:
-        """Add the pictures of clip number ``place``."""
-        self._waiting.append((place, found))
-        if len(self._waiting) == CHUNK:
-            self._hash()
-
-    def middles(self, count: int) -> npt.NDArray[np.uint64]:
-        """Return the hash of the middle picture of each of the ``count`` clips so far."""
-        self._hash()
-        return np.array(self._middle[:count], np.uint64)
-
-    def entries(self) -> Entries:
-        """Return all that was added."""
-        self._hash()
-        if not self._plain:
-            return Entries(np.zeros(0, np.uint64), (), np.zeros(0, np.int32))
-        changed = tuple(np.concatenate(words) for words in self._changed)
-        return Entries(np.concatenate(self._plain), changed, np.concatenate(self._owner))
-
-    def _hash(self) -> None:
-        if not self._waiting:
-            return
-        thumbs = np.concatenate([found.thumbs for _, found in self._waiting])
-        plain = hashes(thumbs)
-        tells = telling(plain)
-        chosen: list[int] = []
-        owner: list[int] = []
-        start = 0
-        words = plain.tolist()
-        for place, found in self._waiting:
-            end = start + len(found.thumbs)
-            self._middle.append(words[(start + end) // 2])
-            kept = [start + one for one in distinct(words[start:end]) if tells[start + one]]
-            chosen += kept
-            owner += [place] * len(kept)
-            start = end
-        self._plain.append(plain[chosen])
-        for words_of, (mirrored, part) in zip(self._changed, CHANGES, strict=True):
-            words_of.append(hashes(thumbs[chosen], mirrored, part))
-        self._owner.append(np.array(owner, np.int32))
-        self._waiting.clear()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stages.near.buckets import Entries
 from synflow.contract import Context, Item
 from synflow.ids import seed_of
-from synflow.media.likeness import SAME_CHANGE, in_order
+from synflow.media.matching import SAME_CHANGE, in_order
 from synflow.media.signature import energy
 from synflow.records import Sample
 
@@ -73,12 +73,12 @@ def course_entries(courses: Iterable[tuple[int, str]]) -> Entries:
         owner.append(place)
         means.append(unpacked_course(text).mean(axis=0))
     if not means:
-        return Entries(np.zeros(0, np.uint64), (), np.zeros(0, np.int32))
+        return Entries.nothing()
     rows = np.stack(means)
     bits = np.zeros((len(rows), 64), np.uint8)
     bits[:, :63] = (rows - rows.mean(axis=0))[:, :63] > 0
     words = np.ascontiguousarray(np.packbits(bits, axis=1, bitorder="little")).view(np.uint64)[:, 0]
-    return Entries(words, (), np.array(owner, np.int32))
+    return Entries(words[None], np.array(owner, np.int32))
 
 
 def alike_courses(one: Course, other: Course, at_least: float) -> bool:
@@ -87,7 +87,7 @@ def alike_courses(one: Course, other: Course, at_least: float) -> bool:
     if len(short) < max(3, SAME_LENGTH * len(long)) or min(energy(short), energy(long)) < MOVES:
         return False
     likeness = short @ long.T
-    path = in_order(likeness)
+    path = in_order(likeness[None])[0]
     found = long[path]
     if float(likeness[np.arange(len(short)), path].mean()) < at_least:
         return False

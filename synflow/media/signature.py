@@ -10,6 +10,8 @@ ours.
 from __future__ import annotations
 
 import base64
+import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,6 +23,7 @@ import numpy.typing as npt
 from synflow.media.picture import inside_bars
 
 SIDE = 12
+PIXELS = SIDE * SIDE
 RATE = 6.0
 """Pictures per second that are looked at, up to `LOOKS`; as few are kept as tell the clip's course."""
 
@@ -216,18 +219,40 @@ def unpack(text: str) -> Signature:
     Raises:
         ValueError: it is none.
     """
-    packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
-    if len(packed) == 0 or len(packed) % 3:
+    return unpack_all([text])[0]
+
+
+def unpack_all(texts: Sequence[str]) -> list[Signature]:
+    """Return fingerprints that `pack` wrote; for many in a quarter of the time that each by itself would take.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    packed = [binascii.a2b_base64(text, strict_mode=True) for text in texts]
+    if any(len(data) == 0 or len(data) % 3 for data in packed):
         raise ValueError("no fingerprint")
-    triples = packed.reshape(-1, 3).astype(np.uint32)
-    whole = (triples[:, 0] << 16) | (triples[:, 1] << 8) | triples[:, 2]
-    pixels = np.stack([(whole >> shift) & 63 for shift in (18, 12, 6, 0)], axis=1).astype(np.uint8).ravel()
-    over = len(pixels) % (SIDE * SIDE)
-    has_detail = over == DETAIL * DETAIL % (SIDE * SIDE) and over > 0
-    if over and not has_detail:
-        raise ValueError("no fingerprint")
+    triples = np.frombuffer(b"".join(packed), np.uint8).reshape(-1, 3)
+    pixels = np.empty((len(triples), 4), np.uint8)
+    first, second, third = triples.T
+    pixels[:, 0] = first >> 2
+    pixels[:, 1] = (first & 3) << 4 | second >> 4
+    pixels[:, 2] = (second & 15) << 2 | third >> 6
+    pixels[:, 3] = third & 63
+    flat = pixels.ravel()
+    out: list[Signature] = []
+    begin = 0
+    for data in packed:
+        end = begin + len(data) // 3 * 4
+        out.append(_laid_out(flat[begin:end]))
+        begin = end
+    return out
+
+
+def _laid_out(pixels: npt.NDArray[np.uint8]) -> Signature:
+    over = len(pixels) % PIXELS
+    has_detail = over == DETAIL * DETAIL % PIXELS and over > 0
     split = len(pixels) - DETAIL * DETAIL if has_detail else len(pixels)
-    if split <= 0:
+    if (over and not has_detail) or split <= 0:
         raise ValueError("no fingerprint")
     detail = pixels[split:].reshape(DETAIL, DETAIL) if has_detail else None
     return Signature(pixels[:split].reshape(-1, SIDE, SIDE), detail)
@@ -245,16 +270,41 @@ def _waves() -> npt.NDArray[np.float32]:
 ODD = np.array([column % 2 == 1 for _ in range(8) for column in range(8)][1:])
 
 
-def hashes(thumbs: Thumbs, mirrored: bool = False, part: float = 1.0) -> Words:
-    """Return a 63-bit hash of each thumbnail, of its mirror image, or of its middle ``part``, uint64 ``[k]``."""
+@dataclass(frozen=True)
+class Edit:
+    """What may have been made of a picture: a part of it, mirrored.
+
+    Attributes:
+        part: share of its sides that is left. x, y: where that lies, 0 (left, top) to 1.
+        mirrored: left and right are exchanged.
+    """
+
+    part: float = 1.0
+    x: float = 0.5
+    y: float = 0.5
+    mirrored: bool = False
+
+
+def hashes(thumbs: Thumbs, edit: Edit = Edit()) -> Words:
+    """Return a 63-bit hash of what an edit makes of each thumbnail, uint64 ``[k]``."""
+    return np.asarray(hashes_of_edits(thumbs, [edit])[0])
+
+
+def hashes_of_edits(thumbs: Thumbs, edits: Sequence[Edit]) -> Words:
+    """Return the same of many edits, uint64 ``[edits, k]``."""
     pixels = thumbs.reshape(len(thumbs), -1).astype(np.float32) - LEVELS / 2
-    waves = (pixels @ view(part, part) if part < 1 else pixels) @ _waves()
-    if mirrored:
-        waves = np.where(ODD, -waves, waves)
-    # What is nearly 0 is noise (bars, slides): it counts as positive in every copy.
-    bits = np.zeros((len(thumbs), 64), np.uint8)
-    bits[:, :63] = waves > -1.2
-    return np.ascontiguousarray(np.packbits(bits, axis=1, bitorder="little")).view(np.uint64)[:, 0]
+    bits = np.zeros((len(edits), len(thumbs), 64), np.uint8)
+    for row, edit in zip(bits, edits, strict=True):
+        # What is nearly 0 is noise (bars, slides): it counts as positive in every copy.
+        np.greater(pixels @ _waves_of(edit), -1.2, out=row[:, :63], casting="unsafe")
+    return np.ascontiguousarray(np.packbits(bits, axis=2, bitorder="little")).view(np.uint64)[:, :, 0]
+
+
+@cache
+def _waves_of(edit: Edit) -> npt.NDArray[np.float32]:
+    """Return what maps a flat thumbnail to the coefficients of what an edit makes of it, float32 ``[144, 63]``."""
+    waves = _waves() if edit.part == 1 else view(edit.part, edit.part, edit.x, edit.y) @ _waves()
+    return np.where(ODD, -waves, waves) if edit.mirrored else waves
 
 
 @cache

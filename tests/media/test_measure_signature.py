@@ -4,9 +4,22 @@ import cv2
 import numpy as np
 import pytest
 
-from synflow.media.likeness import Likeness, Seen
+from synflow.media.likeness import Likeness, Seen, compare_all
 from synflow.media.likeness import compare as compare_seen
-from synflow.media.signature import MOST, STILL, Signature, hashes, pack, signature, telling, track, unpack
+from synflow.media.matching import in_order
+from synflow.media.signature import (
+    MOST,
+    STILL,
+    Edit,
+    Signature,
+    hashes,
+    pack,
+    signature,
+    telling,
+    track,
+    unpack,
+    unpack_all,
+)
 
 FPS = 25
 
@@ -114,6 +127,37 @@ def test_the_same_played_backwards_is_no_copy():
     assert not compare(prints(film(1, 1)), prints(film(1, 1)[::-1])).copy
 
 
+def test_many_pairs_at_once_are_told_as_each_by_itself(monkeypatch: pytest.MonkeyPatch):
+    """Clips of many lengths, with and without motion, alike and not, mirrored and cropped."""
+    lengths = (3, 8, 24, 100)
+    clips = [film(seed, seed)[:length] for seed in (1, 2) for length in lengths]
+    clips += [np.ascontiguousarray(film(1, 1)[:, 5:-4, 8:-8][:, :, ::-1]), film(1, 2), *SLIDES[:2]]
+    found = [prints(one) for one in clips] + [track(np.arange(1000) / FPS, film(seconds=40))]
+    seen = Seen.all(found)
+    pairs = [(one, other) for one in seen for other in seen]
+    single = [compare_seen(*pair) for pair in pairs]
+    assert {one.copy for one in single} == {True, False}
+    for batch in (3072, 100, 1):
+        monkeypatch.setattr("synflow.media.likeness.BATCH", batch)
+        for alone, together in zip(single, compare_all(pairs), strict=True):
+            assert together.copy == alone.copy
+            assert together.alike == pytest.approx(alone.alike, abs=1e-4)
+            assert together.change == pytest.approx(alone.change, abs=1e-4)
+    assert compare_all([]) == []
+
+
+def test_a_path_in_order_is_the_best_there_is():
+    """Against the recurrence, written out cell by cell."""
+    likeness = np.random.default_rng(3).random((20, 6, 9)).astype(np.float32)
+    for one, path in zip(likeness, in_order(likeness), strict=True):
+        best = np.full((6, 9), -np.inf)
+        for row in range(6):
+            for column in range(9):
+                best[row, column] = one[row, column] + (best[row - 1, : column + 1].max() if row else 0)
+        assert (np.diff(path) >= 0).all()
+        assert one[np.arange(6), path].sum() == pytest.approx(best[-1].max(), abs=1e-5)
+
+
 def slide(title: str, *lines: str) -> np.ndarray:
     """A slide of one template: a coloured head with the title, bullets under it, a logo."""
     picture = np.full((360, 640), 240, np.uint8)
@@ -171,6 +215,14 @@ def test_a_fingerprint_survives_as_text(pictures: np.ndarray):
     assert len(pack(found)) <= MOST * 144 + 1100
 
 
+def test_many_fingerprints_are_read_as_each_by_itself():
+    texts = [pack(prints(one)) for one in (film(), SLIDES[0], film(2)[:9], film(1)[:1])]
+    for text, found in zip(texts, unpack_all(texts), strict=True):
+        assert pack(found) == text
+    with pytest.raises(ValueError, match="no fingerprint"):
+        unpack_all([*texts, "AAAA"])
+
+
 def test_few_pictures_are_kept_of_what_changes_little():
     slow, quick = film(seconds=8)[::6].repeat(6, axis=0), film(seconds=8)
     assert len(prints(SLIDES[0]).thumbs) == STILL
@@ -192,7 +244,7 @@ def test_what_is_no_fingerprint_is_refused(text: str):
 
 def test_the_hash_of_a_mirrored_picture_is_known_from_the_picture():
     plain, turned = prints(film()), prints(np.ascontiguousarray(film()[:, :, ::-1]))
-    known, seen = hashes(plain.thumbs, mirrored=True), hashes(turned.thumbs)
+    known, seen = hashes(plain.thumbs, Edit(mirrored=True)), hashes(turned.thumbs)
     assert max(int(a ^ b).bit_count() for a, b in zip(known, seen, strict=True)) <= 6
 
 

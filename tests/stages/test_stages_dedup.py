@@ -2,17 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from curation_films import Films, Gray, facts_of, sample_of, texture, walk
 
-import stages.near.copies as module
+import stages.near.pairs as module
 from stages.dedup import Dedup, DedupConfig
+from stages.near.buckets import Entries, candidates
 from stages.near.likewise import packed_course
 from synflow.contract import CorpusStage, Decision, Drop, Keep, Row, Stage
 from synflow.hashlist import caption_line, head_line, video_lines
 from synflow.ids import canonical
-from synflow.media.signature import Signature, pack
+from synflow.media.signature import Signature, pack, unpack
 from synflow.media.spans import clip_of
 from synflow.models.signals.embedder import SignalsEmbedder
 from synflow.records import Sample
@@ -129,12 +131,12 @@ def random_rows(count: int) -> list[Row]:
 def test_many_clips_are_settled_without_comparing_all_of_them(monkeypatch: pytest.MonkeyPatch):
     compared = []
 
-    def counted(one: object, other: object) -> object:
-        compared.append(1)
-        return compare(one, other)
+    def counted(pairs: list[object]) -> object:
+        compared.extend(pairs)
+        return compare_all(pairs)
 
-    compare = module.compare
-    monkeypatch.setattr(module, "compare", counted)
+    compare_all = module.compare_all
+    monkeypatch.setattr(module, "compare_all", counted)
     assert all(decision.drop is None for decision in Dedup().settle(random_rows(300), 0))
     assert len(compared) < 0.05 * 300 * 299 / 2
 
@@ -144,12 +146,12 @@ def test_what_very_many_clips_share_neither_hides_copies_nor_makes_all_be_compar
     opening = np.random.default_rng(2).integers(0, 63, (1, 12, 12), np.uint8)
     rows = random_rows(200)
     for row in rows:
-        own = module.unpack(row["thumbs"]).thumbs
+        own = unpack(row["thumbs"]).thumbs
         row["thumbs"] = pack(Signature(np.concatenate([opening, own[1:]])))
     rows.append({**rows[7], "clip": "copy", "source": "f" * 16, "said": -1})
     compared = []
-    compare = module.compare
-    monkeypatch.setattr(module, "compare", lambda one, other: (compared.append(1), compare(one, other))[1])
+    compare_all = module.compare_all
+    monkeypatch.setattr(module, "compare_all", lambda pairs: (compared.extend(pairs), compare_all(pairs))[1])
     decisions = Dedup().settle(rows, 0)
     assert [place for place, one in enumerate(decisions) if one.drop] == [200]
     assert decisions[200].drop is not None
@@ -176,6 +178,89 @@ def test_groups_do_not_depend_on_the_order_of_the_inputs():
     assert len(expected) == 3
     assert all(told([*rows[turn:], *rows[:turn]]) == expected for turn in range(1, 5))
     assert told(rows[::-1]) == expected
+
+
+def films_rows(count: int) -> list[Row]:
+    """Return rows of clips that wander over smooth pictures, and of copies: marked, cut at a corner, mirrored."""
+    rng = np.random.default_rng(9)
+    cubic = cv2.INTER_CUBIC
+    smooth = [cv2.resize(rng.standard_normal((8, 8)), (48, 48), interpolation=cubic) for _ in range(2 * count)]
+    rows = []
+    for place in range(count):
+        scene, thing = smooth[2 * place : 2 * place + 2]
+        steps = np.linspace(-1, 1, 9)[:, None, None]
+        pictures = scene + steps * thing + np.sin(4 * steps) * thing.T
+        marked = pictures.copy()
+        marked[:, 2:9, 38:46] = pictures.max()
+        turned, corner = pictures[:, :, ::-1], pictures[:, 3:, :-3]
+        for name, one in (("", pictures), ("mark", marked), ("corner", corner), ("turned", turned)):
+            thumbs = np.stack([cv2.resize(picture, (12, 12), interpolation=cv2.INTER_AREA) for picture in one])
+            thumbs -= thumbs.mean(axis=(1, 2), keepdims=True)
+            levels = np.clip(np.round(32 + 12.3 * thumbs / thumbs.std(axis=(1, 2), keepdims=True)), 0, 63)
+            clip = f"{(place * 7919) % 9973:04d}{name}"
+            source = f"{1 + 8 * place + len(name):016x}"
+            rows.append({"clip": clip, "source": source, "span": [0, 4], "pixels": 1 if name else 2, "said": 0,
+                         "captions": [], "thumbs": pack(Signature(levels.astype(np.uint8)))})  # fmt: skip
+    return rows
+
+
+def told(rows: list[Row]) -> dict[str, str]:
+    decisions = Dedup().settle(rows, 0)
+    return {row["clip"]: one.drop.detail for row, one in zip(rows, decisions, strict=True) if one.drop}
+
+
+def test_copies_are_found_among_many_whatever_the_order_the_threads_and_the_chunks(monkeypatch: pytest.MonkeyPatch):
+    rows = films_rows(40)
+    found = told(rows)
+    right = [clip for clip, kept in found.items() if clip[:4] == kept]
+    assert len(right) == len(found)
+    assert len(right) >= 0.98 * 120
+    monkeypatch.setattr(module, "THREADS", 1)
+    assert told(rows) == found
+    monkeypatch.setattr(module, "THREADS", 3)
+    monkeypatch.setattr(module, "CHUNK", 37)
+    monkeypatch.setattr(module, "HELD", 50)
+    monkeypatch.setattr("stages.near.buckets.PART", 1 << 13)
+    monkeypatch.setattr("stages.near.buckets.HELD", 20_000)
+    monkeypatch.setattr("stages.near.gather.CHUNK", 41)
+    assert told(rows[::-1]) == found
+
+
+def near_pairs(entries: Entries, near: int) -> set[tuple[int, int]]:
+    """Return the clips with hashes that differ by so many bits at most, by comparing all with all."""
+    return {
+        (min(a, b), max(a, b))
+        for words in entries.words
+        for one, a in zip(entries.words[0], entries.owner.tolist(), strict=True)
+        for b in entries.owner[np.bitwise_count(words ^ one) <= near].tolist()
+        if a != b
+    }
+
+
+def test_candidates_are_those_that_have_near_hashes():
+    """All that are equal but for a bit or two are met, and none that differs by more than is asked for."""
+    rng = np.random.default_rng(4)
+    base = rng.integers(0, 1 << 63, 400, np.uint64)
+    other = base[:200] ^ (np.uint64(1) << rng.integers(0, 63, 200).astype(np.uint64))
+    plain = np.concatenate([base, other])
+    words = np.stack([plain, rng.integers(0, 1 << 63, 600, np.uint64)])
+    words[1, 300] = plain[500] ^ np.uint64(1)
+    entries = Entries(words, np.arange(600, dtype=np.int32) // 2)
+    found = {tuple(pair) for pair in candidates(entries, 48, near=6).tolist()}
+    assert near_pairs(entries, 2) <= found <= near_pairs(entries, 6)
+    assert (150, 250) in found
+    assert candidates(Entries.nothing(), 48).shape == (0, 2)
+
+
+def test_of_very_many_equal_hashes_each_meets_those_that_go_on_alike():
+    rng = np.random.default_rng(5)
+    following = rng.integers(0, 1 << 63, 300, np.uint64)
+    following[200] = following[10]
+    plain = np.stack([np.full(300, 12345, np.uint64), following], axis=1).ravel()
+    entries = Entries(plain[None], np.arange(600, dtype=np.int32) // 2)
+    found = candidates(entries, 4, near=6, tables=2)
+    assert (10, 200) in {tuple(pair) for pair in found.tolist()}
+    assert len(found) < 300 * 4 * 2 + 300
 
 
 class Forbidden:
