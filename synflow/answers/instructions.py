@@ -49,7 +49,7 @@ _ORDERS = re.compile(
 _MARKS = re.compile(
     r"<\|?/?\s*(?:im_start|im_end|endoftext|system|user|assistant|s|vision_start|vision_end|image_pad|video_pad|tool\w*"
     r"|script|instructions?)\b[^>]{0,40}>"
-    r"|\[/?(?:INST|SYS|SYSTEM)\]|<</?SYS>>|^\s*#{2,}\s*(?:instruction|system|response|input|user|assistant)"
+    r"|\[/?(?:INST|SYS|SYSTEM)\]|<</?SYS>>|(?:^|\s)#{2,}\s*(?:instruction|system|response|input|user|assistant)"
     r"|```|\{\s*[\"']\w+[\"']\s*:|\{\{|\}\}",
     re.IGNORECASE | re.MULTILINE,
 )
