@@ -69,7 +69,7 @@ def count_claims(text: str, evidence: Measured) -> Iterable[Verdict]:
     """Judge "two red cars" where exactly one thing of that colour moves, or changes, through all the clip.
 
     Under a camera that moves, all that is seen moves: there the thing has to be of one piece, as two side by side are
-    not.
+    not, or change its size much.
     """
     if evidence.facts.get("cuts") or not evidence.facts.get("camera"):
         return
@@ -77,7 +77,7 @@ def count_claims(text: str, evidence: Measured) -> Iterable[Verdict]:
         if colors_of(match[0]) != {match[1]}:
             continue
         course = evidence.courses.get(match[1])
-        one = course is not None and _alone(course) and (_is_still(evidence) or _compact(course))
+        one = course is not None and _alone(course) and (_is_still(evidence) or _compact(course) or _swells(course))
         yield "contradicted" if one else "unknown"
 
 
@@ -95,4 +95,10 @@ def _alone(course: Course) -> bool:
 def _compact(course: Course) -> bool:
     """Tell whether a thing is of one piece in most of the pictures that show all of it."""
     fills = sorted(thing.fill for thing in course.seen if thing is not None and not thing.cut)
-    return len(fills) >= 4 and fills[len(fills) // 2] >= COMPACT
+    return len(fills) >= 3 and fills[len(fills) // 2] >= COMPACT
+
+
+def _swells(course: Course) -> bool:
+    """Tell whether a thing grows or shrinks by more than a zoom of a few seconds would make it."""
+    found = course.swells()
+    return found is not None and not 0.6 <= found[0] <= 1.67
