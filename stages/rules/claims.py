@@ -20,7 +20,7 @@ from stages.rules.evidence import Evidence, Measured, Verdict, Watched
 from stages.rules.look_claims import LOOK_RULES
 from stages.rules.order_claims import judge_order
 from stages.rules.time_claims import TIME_RULES
-from stages.rules.told import Told, told_events
+from stages.rules.told import Subject, Told, told_events
 from synflow.claims import plain
 
 __all__ = ["Evidence", "Verdict", "Watched", "claims_of", "judge", "judged"]
@@ -66,7 +66,7 @@ def judge(claim: str, evidence: Measured, told: Sequence[Told] | None = None) ->
 def judged(text: str, evidence: Measured) -> dict[str, Verdict]:
     """Return the verdict on each claim of a caption, the order of what it tells included."""
     found: dict[str, Verdict] = {}
-    whole, events, subject = "", [], ""
+    whole, events, subject = "", [], Subject()
     for claim in claims_of(text):
         bare = plain(_steady(claim)).lower().replace("gray", "grey")
         told, subject = told_events(bare, subject)

@@ -31,7 +31,7 @@ def judge_order(text: str, told: Sequence[Told], evidence: Measured) -> Verdict:
     spans = {id(event): _span(event, evidence) for event in told}
     verdicts: list[Verdict] = []
     for one, other in combinations(told, 2):
-        if not LINK.search(text[one.end : other.begin]):
+        if not _in_turn(text, told, one, other):
             continue
         first, second = spans[id(one)], spans[id(other)]
         if _gone(one, other, evidence):
@@ -44,6 +44,15 @@ def judge_order(text: str, told: Sequence[Told], evidence: Measured) -> Verdict:
     if "contradicted" in verdicts:
         return "contradicted"
     return "supported" if verdicts else "unknown"
+
+
+def _in_turn(text: str, told: Sequence[Told], one: Told, other: Told) -> bool:
+    """Tell whether a text says that one event follows the other: "then" between them, or "a, b, and then c"."""
+    if LINK.search(text[one.end : other.begin]):
+        return True
+    own = [event for event in told if event.by.mention == other.by.mention and event.begin > other.begin]
+    same = one.by.mention == other.by.mention
+    return same and bool(own) and bool(LINK.search(text[other.end : own[-1].begin]))
 
 
 def _gone(one: Told, other: Told, evidence: Measured) -> bool:
@@ -66,6 +75,9 @@ def _span(event: Told, evidence: Measured) -> Span | None:
             return None
         return min(times) - 1, max(times) + 1
     course = courses.get(event.color)
+    if event.kind == "come" and event.by.was in courses and (course is None or course.entry() is None):
+        # It came in while it had another colour.
+        course = courses[event.by.was]
     if course is None:
         return None
     if event.kind == "come":

@@ -77,10 +77,29 @@ _GOES_ON = re.compile(
 
 
 @dataclass(frozen=True)
+class Subject:
+    """Of whom a text speaks.
+
+    Attributes:
+        color: of the thing; empty for nobody that is known. was: its colour before it last turned.
+        mention: how many were spoken of before it.
+    """
+
+    color: str = ""
+    was: str = ""
+    mention: int = 0
+
+    def next(self, color: str = "") -> Subject:
+        """Return another one, of whom the text speaks from here on."""
+        return Subject(color, "", self.mention + 1)
+
+
+@dataclass(frozen=True)
 class Told:
     """An event.
 
     Attributes:
+        by: whose it is.
         color: of the thing, before the event; empty where it is not known.
         into: of ``turn``: the colour afterwards.
         way: where it comes from (the side), goes out at, or moves to; empty where it is not told.
@@ -93,40 +112,50 @@ class Told:
     end: int
     way: str = ""
     into: str = ""
+    by: Subject = Subject()
 
 
-def told_events(text: str, subject: str = "") -> tuple[list[Told], str]:
-    """Return the events of a text in its order, and the colour of whom it spoke last.
+def told_events(text: str, subject: Subject | None = None) -> tuple[list[Told], Subject]:
+    """Return the events of a text in its order, and of whom it spoke last.
 
     Args:
         text: in small letters, without what it only quotes or denies (`synflow.claims.plain`).
-        subject: colour of whom the text before it spoke last; empty for nobody.
+        subject: of whom the text before it spoke last.
     """
     found: list[Told] = []
+    who = subject or Subject()
     for begin, clause in _clauses(text):
         verb, kind = _verb(clause)
         head = clause[: verb.start()] if verb else clause
-        named = [
+        named = {
             match[1]
-            for match in _NAMED.finditer(head if verb else clause)
+            for match in _NAMED.finditer(head)
             if not _BEHIND.search(head[: match.start()]) and colors_of(match[0]) == {match[1]}
-        ]
-        if len(set(named)) == 1:
-            subject = named[0]
+        }
+        if len(named) == 1:
+            who = who.next(named.pop())
         elif named or not (_SAME.match(head) if verb else _GOES_ON.match(clause)):
-            subject = ""
+            who = who.next()
         if verb is None or kind is None:
             continue
-        into = verb[2] if kind == "turn" else ""
-        color = verb[1] or subject if kind == "turn" else subject
+        if kind == "turn":
+            told, who = _turn(verb, begin, who)
+            found.append(told)
+            continue
         way = _way(kind, verb, clause)
-        found.append(Told(kind, color or "", begin + verb.start(), begin + verb.end(), way, into))
-        subject = into or subject
+        found.append(Told(kind, who.color, begin + verb.start(), begin + verb.end(), way, by=who))
         # "turns green while sliding left" is cut before "sliding"; "slides left and turns from red to green" is not.
         if kind == "slide" and (turn := _TURNS.search(clause, verb.end())):
-            found.append(Told("turn", turn[1] or color or "", begin + turn.start(), begin + turn.end(), "", turn[2]))
-            subject = turn[2]
-    return found, subject
+            told, who = _turn(turn, begin, who)
+            found.append(told)
+    return found, who
+
+
+def _turn(verb: re.Match[str], begin: int, who: Subject) -> tuple[Told, Subject]:
+    """Return the event that something turns another colour, and the same thing afterwards."""
+    before, after = verb[1] or who.color, verb[2]
+    told = Told("turn", before, begin + verb.start(), begin + verb.end(), "", after, who)
+    return told, Subject(after, before, who.mention)
 
 
 def _clauses(text: str) -> Iterator[tuple[int, str]]:
