@@ -75,7 +75,7 @@ class Consistency:
     """
 
     name: ClassVar[str] = "consistency"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[StageConfig]] = ConsistencyConfig
     rank: ClassVar[int] = 30
     uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})

@@ -2,28 +2,31 @@
 
 From the paper (arXiv 2510.27571): one request gives five captions with their lengths, the emphasis is drawn per
 video (30 % spatial, 60 % temporal, 10 % other, which we split into topical and stylistic), and five captions are
-written per key frame. Ours: the value sets of readability and education, the typed checks after parsing, and that
-an answer must name the very pictures that it was shown.
+written per key frame. Ours: the value sets of readability and education, the typed checks after parsing
+(`synflow.answers`), one further request in which the faults of an answer are named, and that an answer must name the
+very pictures that it was shown.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, get_args
 
 from pydantic import Field, field_validator
 
-from synflow.answers import faults_of
-from synflow.contract import Answer, Ask, Context, Drop, Keep, Outcome, Picture, Refusal, StageConfig, Stills
+from stages.rules.writing import Wanted, write
+from synflow.answers import handed
+from synflow.answers.faults import LONG, SHORT, words
+from synflow.contract import Ask, Context, Drop, Keep, Outcome, Picture, StageConfig, Stills
 from synflow.errors import ClipFailure
 from synflow.ids import digest_of_frames
 from synflow.media.keyframes import choose_key_frames
 from synflow.pairs import uniform
 from synflow.pairs.draw import source_caption
-from synflow.records import Caption, Emphasis, Measure, ModelUse, Sample, Style
+from synflow.records import Caption, Emphasis, Measure, Sample, Style
 
 STYLES: tuple[Style, ...] = ("summary", "dense", "abstract", "keywords", "partial")
 """The five captions of a clip, under the keys "1" to "5" of the answer."""
@@ -44,7 +47,12 @@ class EnrichConfig(StageConfig):
     frame_captions: bool = Field(True, description="write five captions for each key frame too")
     key_frames: int = Field(1, ge=1, le=3, description="key frames per clip that get captions; ours")
     key_frames_apart: float = Field(1.0, ge=0, description="least seconds between two key frames chosen here; ours")
-    use_caption: bool = Field(True, description="hand the caption that came with the clip to the model")
+    use_caption: bool = Field(
+        True, description="hand the caption that came with the clip to the model; never one that gives it orders"
+    )
+    retry: bool = Field(
+        True, description="ask once more, with the faults named, where an answer has some; what is sound is kept"
+    )
     emphasis: dict[Emphasis, float] = Field(
         {"spatial": 0.3, "temporal": 0.6, "topical": 0.05, "stylistic": 0.05},
         description="how often each emphasis is drawn, relative to the others; paper: 30/60/10",
@@ -88,22 +96,21 @@ class _Work:
     """One sample on its way: what was asked of it and what came back.
 
     Attributes:
-        owns: the pictures shown for each ask, as (ask, digest they bind to, frame index or None).
-        codes: fault -> how often.
+        withheld: whether its own caption gives orders, so that the model was not shown it.
+        asked: requests, each with the digest of the pictures shown and the index of the one picture (None: the clip).
     """
 
     sample: Sample
     emphasis: Emphasis
-    asks: list[tuple[Ask, str, int | None]] = field(default_factory=list)
-    captions: list[Caption] = field(default_factory=list)
-    codes: Counter[str] = field(default_factory=Counter)
+    withheld: bool = False
+    asked: list[tuple[Wanted, str, int | None]] = field(default_factory=list)
 
 
 class Enrich:
     """Adds captions that a model wrote to each clip; bad ones are left out and counted."""
 
     name: ClassVar[str] = "enrich"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config: ClassVar[type[StageConfig]] = EnrichConfig
     reasons: ClassVar[Mapping[str, str]] = {
         "no-caption": "the clip came without a caption, and the model wrote none that can be used",
@@ -115,7 +122,10 @@ class Enrich:
         self.config = config
 
     def __call__(self, samples: Sequence[Sample], ctx: Context) -> Sequence[Outcome]:
-        """Return each sample with its new captions; all questions of the shard go to the model in one call."""
+        """Return each sample with its new captions; all questions of the shard go to the model in one call.
+
+        Those of which the answers have faults go in a second one.
+        """
         works: list[_Work | Drop] = []
         for sample in samples:
             try:
@@ -123,10 +133,8 @@ class Enrich:
             except ClipFailure as failure:
                 # Caught here, for one call holds all clips of the shard.
                 works.append(Drop(failure.reason, failure.detail, sample.measures))
-        asks = [(work, *asked) for work in works if isinstance(work, _Work) for asked in work.asks]
-        answers = ctx.vlm.answer([ask for _, ask, _, _ in asks]) if asks else ()
-        for (work, ask, bound, frame), answer in zip(asks, answers, strict=True):
-            self._take(work, ask, bound, frame, answer)
+        wanted = [one for work in works if isinstance(work, _Work) for one, _, _ in work.asked]
+        write(wanted, ctx, retry=self.config.retry)
         return [self._finished(work) if isinstance(work, _Work) else work for work in works]
 
     def _prepared(self, sample: Sample, ctx: Context) -> _Work:
@@ -139,17 +147,21 @@ class Enrich:
         stills = ctx.media.stills(sample)
         count = len(stills.pictures)
         shown = [stills.pictures[i] for i in uniform(count, ctx.frames)]
-        caption = source_caption(sample) if self.config.use_caption else ""
+        own = source_caption(sample) if self.config.use_caption else ""
+        caption = handed(own)
         chosen = self._key_frames(sample, stills, uniform(count, ctx.frames)) if self.config.frame_captions else ()
         if chosen and not sample.key_frames:
             sample = sample.having(key_frames=chosen)
-        work = _Work(sample, emphasis)
+        work = _Work(sample, emphasis, withheld=bool(own) and not caption)
         slots = {"caption": caption, "emphasis": emphasis, "readability": readability, "education": education}
-        work.asks.append((self._ask(sample, ctx, "video-captions", slots, shown, rng), _bound(shown), None))
+        ask = self._ask(sample, ctx, "video-captions", {**slots, "fault": ""}, shown, rng)
+        all_five = self.config.captions == len(STYLES)
+        work.asked.append((Wanted(ask, self._lengths(None), all_five), _bound(shown), None))
         for index in chosen:
             picture = [stills.pictures[index]]
-            slots = {"caption": caption, "emphasis": FRAME_PLAN}
-            work.asks.append((self._ask(sample, ctx, "frame-captions", slots, picture, rng), _bound(picture), index))
+            slots = {"caption": caption, "emphasis": FRAME_PLAN, "fault": ""}
+            ask = self._ask(sample, ctx, "frame-captions", slots, picture, rng)
+            work.asked.append((Wanted(ask, self._lengths(index)), _bound(picture), index))
         return work
 
     def _key_frames(self, sample: Sample, stills: Stills, in_clip: Sequence[int]) -> tuple[int, ...]:
@@ -190,56 +202,54 @@ class Enrich:
             temperature=self.config.temperature,
         )
 
-    def _take(self, work: _Work, ask: Ask, bound: str, frame: int | None, answer: Answer | Refusal) -> None:
-        """Add the sound captions of one answer to ``work``, and count the others by their fault."""
-        if isinstance(answer, Refusal):
-            work.codes[answer.reason] += 1
-            return
-        if tuple(answer.bound) != ask.bound:
-            work.codes["answer-unbound"] += 1
-            return
-        styles: Sequence[Style] = STYLES[: self.config.captions] if frame is None else ("frame",) * 5
-        lengths = {str(number): self.config.words[style] for number, style in enumerate(styles, 1)}
-        faults = faults_of(answer.value, lengths, ask.text, str(ask.slots.get("caption", "")))
-        use = ModelUse(
-            model=answer.model,
-            revision=answer.revision,
-            prompt=ask.prompt,
-            prompt_digest=ask.prompt_digest,
-            request=answer.request,
-            seed=ask.seed,
-        )
-        for number, (style, (key, fault)) in enumerate(zip(styles, faults.items(), strict=True)):
-            if fault:
-                work.codes[fault] += 1
-                continue
-            work.captions.append(
-                Caption(
-                    text=" ".join(answer.value[key].split()),
+    def _styles(self, frame: int | None) -> Sequence[Style]:
+        return STYLES[: self.config.captions] if frame is None else ("frame",) * 5
+
+    def _lengths(self, frame: int | None) -> dict[str, tuple[int, int]]:
+        """Return key of the answer -> least and most words."""
+        return {str(number): self.config.words[style] for number, style in enumerate(self._styles(frame), 1)}
+
+    def _finished(self, work: _Work) -> Outcome:
+        wanted = [one for one, _, _ in work.asked]
+        codes, first = _counted(one.faults for one in wanted), _counted(one.first for one in wanted)
+        made = [caption for asked in work.asked for caption in self._captions(work.emphasis, *asked)]
+        lengths = [len(words(c.text)) for c in made if c.frame is None]
+        measures: dict[str, Measure] = {
+            "enrich.kept": len(made),
+            "enrich.faults": sum(codes.values()),
+            "enrich.retried": sum(one.retried for one in wanted),
+            "enrich.withheld": work.withheld,
+            **{f"enrich.fault.{code}": number for code, number in sorted(codes.items())},
+            **{f"enrich.first.{code}": number for code, number in sorted(first.items())},
+            # What the paper asks of the five together.
+            "enrich.short_and_long": bool(lengths) and min(lengths) < SHORT and max(lengths) > LONG,
+        }
+        sample = work.sample.having(captions=(*work.sample.captions, *made), measures=measures)
+        if work.asked and not any(caption.text.strip() for caption in sample.captions):
+            detail = ", ".join(f"{code} {number}" for code, number in sorted(codes.items()))
+            return Drop("no-caption", detail, sample.measures)
+        return Keep(sample)
+
+    def _captions(self, emphasis: Emphasis, wanted: Wanted, bound: str, frame: int | None) -> Iterator[Caption]:
+        """Yield the captions of one request, in the order of its keys."""
+        for number, style in enumerate(self._styles(frame)):
+            written = wanted.texts.get(str(number + 1))
+            if written is not None:
+                yield Caption(
+                    text=written.text,
                     origin="model",
                     style=style,
-                    emphasis=work.emphasis if frame is None else FRAME_EMPHASES[number],
+                    emphasis=emphasis if frame is None else FRAME_EMPHASES[number],
                     language="en",
                     frame=frame,
                     bound=bound,
-                    use=use,
+                    use=written.use,
                 )
-            )
 
-    def _finished(self, work: _Work) -> Outcome:
-        lengths = [len(c.text.split()) for c in work.captions if c.frame is None]
-        measures: dict[str, Measure] = {
-            "enrich.kept": len(work.captions),
-            "enrich.faults": sum(work.codes.values()),
-            **{f"enrich.fault.{code}": number for code, number in sorted(work.codes.items())},
-            # What the paper asks of the five together: one below 20 words and one above 100.
-            "enrich.short_and_long": bool(lengths) and min(lengths) < 20 and max(lengths) > 100,
-        }
-        sample = work.sample.having(captions=work.sample.captions + tuple(work.captions), measures=measures)
-        if work.asks and not any(caption.text.strip() for caption in sample.captions):
-            detail = ", ".join(f"{code} {number}" for code, number in sorted(work.codes.items()))
-            return Drop("no-caption", detail, sample.measures)
-        return Keep(sample)
+
+def _counted(faults: Iterable[Mapping[str, str]]) -> Counter[str]:
+    """Return fault -> how often."""
+    return Counter(code for found in faults for fault in found.values() for code in fault.split())
 
 
 def draw_emphasis(rng: random.Random, shares: Mapping[Emphasis, float]) -> Emphasis:

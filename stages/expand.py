@@ -2,18 +2,20 @@
 
 Five tasks follow from what is there. The two composed ones (ti2v, tv2v) need a text that only works together with
 its picture or clip; a model writes it, shown the reference first and then the target. All texts of a shard are asked
-for in one call, and a refused or unusable answer means that the pair is not made.
+for in one call; one with faults is asked for once more, and without a usable answer the pair is not made. On request
+the model then judges each of them, shown both sides again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import ClassVar, cast
 
 from pydantic import Field, model_validator
 
-from synflow.contract import Answer, Ask, Context, Drop, Keep, Outcome, Refusal, StageConfig
+from stages.rules.composing import COMPOSED, Composition, Sampling, composed_ask, misfits
+from stages.rules.writing import Wanted, write
+from synflow.contract import Context, Drop, Keep, Outcome, StageConfig
 from synflow.errors import ClipFailure
 from synflow.ids import digest_of_frames
 from synflow.pairs import (
@@ -29,14 +31,13 @@ from synflow.pairs import (
 from synflow.pairs.draw import (
     Album,
     Bounds,
-    caption_about,
     draw_captions,
     draw_couples,
     draw_frame_captions,
     draw_segment,
     fitting_captions,
     is_black,
-    source_caption,
+    repeats,
 )  # fmt: skip
 from synflow.records import (
     TASKS,
@@ -53,21 +54,6 @@ from synflow.records import (
     Video,
 )  # fmt: skip
 
-
-class _Kind(NamedTuple):
-    """How a composed task is asked for: the prompt, the slot that says what to write, and its values."""
-
-    prompt: str
-    slot: str
-    kinds: tuple[str, ...]
-
-
-COMPOSED: Mapping[Task, _Kind] = {
-    "ti2v": _Kind(
-        "composed-image", "strategy", ("identity-action", "identity-scene", "identity-negative", "relational")
-    ),
-    "tv2v": _Kind("composed-video", "relation", ("continuation", "viewpoint", "condition", "variation")),
-}
 SCORES = ("consistency.score", "quality.sharpness")
 """Measures of the clip that are kept as scores of its pairs."""
 
@@ -91,6 +77,12 @@ class ExpandConfig(StageConfig):
     relation_words: tuple[int, int] = Field((5, 15), description="shortest and longest text of tv2v, words; paper")
     max_tokens: int = Field(256, ge=16, description="longest answer, tokens")
     temperature: float = Field(0.7, ge=0, description="sampling temperature of composed texts")
+    retry: bool = Field(True, description="ask once more for a composed text that has faults, with the faults named")
+    judge: bool = Field(
+        False,
+        description="let the model judge whether each composed query fits its target, and leave out those that do not; "
+        "for served models; ours",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> ExpandConfig:
@@ -109,23 +101,11 @@ class ExpandConfig(StageConfig):
         return Bounds(self.segment_min, self.segment_max, self.segment_share, self.min_clip)
 
 
-@dataclass(frozen=True)
-class _Composition:
-    """A composed pair that waits for its text."""
-
-    album: int
-    task: Task
-    reference: Image | Video
-    target: Video
-    relation: str
-    ask: Ask
-
-
 class Expand:
     """Makes pairs of all seven tasks of each clip."""
 
     name: ClassVar[str] = "expand"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config: ClassVar[type[StageConfig]] = ExpandConfig
     reasons: ClassVar[Mapping[str, str]] = {}
     whole_shard: ClassVar[bool] = True
@@ -149,13 +129,17 @@ class Expand:
             if album.whole(ctx.frames):
                 self._direct(album, ctx)
         drafts = self._compositions(albums, ctx)
-        answers = ctx.vlm.answer([d.ask for d in drafts]) if drafts else ()
-        for draft, answer in zip(drafts, answers, strict=True):
-            pair = self._composed(albums[draft.album].sample, draft, answer)
+        write([draft.wanted for draft in drafts], ctx, retry=self.config.retry)
+        unfit = misfits(drafts, ctx) if self.config.judge else set()
+        for place, draft in enumerate(drafts):
+            album = albums[draft.album]
+            pair = _composed(album.sample, draft)
             if pair is None:
-                albums[draft.album].refused += 1
+                album.refused += 1
+            elif place in unfit:
+                album.unfit += 1
             else:
-                albums[draft.album].pairs.append(pair)
+                album.pairs.append(pair)
         return [
             Drop(failed[i].reason, failed[i].detail, sample.measures) if i in failed else Keep(_finished(album))
             for i, (sample, album) in enumerate(zip(samples, albums, strict=True))
@@ -167,7 +151,8 @@ class Expand:
         whole = clip_video(sample, ctx.frames)
         goal = Side(video=whole)
         captions = fitting_captions(sample, whole.digest, cfg.weights)
-        drawn = draw_captions(ctx.rng(sample, "expand", "t2v"), captions, cfg.weights, cfg.t2v_per_clip)
+        times = repeats(sample)
+        drawn = draw_captions(ctx.rng(sample, "expand", "t2v"), captions, cfg.weights, cfg.t2v_per_clip, times)
         made: list[tuple[Task, Side, Side, tuple[Caption, ...]]] = [
             ("t2v", text_side(c.text, c.style, whole.digest), goal, (c,)) for c in drawn
         ]
@@ -187,7 +172,7 @@ class Expand:
             made.append(("v2v", Side(video=segment), goal, ()))
         album.pairs.extend(_pair(sample, *parts) for parts in made if parts[0] in cfg.tasks)
 
-    def _compositions(self, albums: Sequence[Album], ctx: Context) -> list[_Composition]:
+    def _compositions(self, albums: Sequence[Album], ctx: Context) -> list[Composition]:
         """Return what composed pairs can be made of the shard, each with the question to the model."""
         drafts = []
         for i, album in enumerate(albums):
@@ -197,7 +182,7 @@ class Expand:
                     drafts.append(draft)
         return drafts
 
-    def _composition(self, place: int, albums: Sequence[Album], task: Task, ctx: Context) -> _Composition | None:
+    def _composition(self, place: int, albums: Sequence[Album], task: Task, ctx: Context) -> Composition | None:
         """Draw reference and target of one composed pair: a sibling clip where there is one, else a later segment."""
         own, n = albums[place], ctx.frames
         rng = ctx.rng(own.sample, "expand", task)
@@ -221,69 +206,22 @@ class Expand:
             target = draw_segment(own, rng, n, self.config.bounds, begin=border)
         if reference is None or target is None or set(shown(reference)) & set(shown(target)):
             return None
-        ask = self._ask(own, goal, task, relation, reference, target, rng.getrandbits(31), ctx)
-        return _Composition(place, task, reference, target, relation, ask)
+        sampling = Sampling(self.config.max_tokens, self.config.temperature)
+        ask, first = composed_ask(own, goal, task, relation, (reference, target), rng.getrandbits(31), sampling, ctx)
+        lengths = {"query": (3, self.config.composed_words) if task == "ti2v" else self.config.relation_words}
+        return Composition(place, task, reference, target, relation, first, Wanted(ask, lengths))
 
-    def _ask(
-        self,
-        own: Album,
-        goal: Album,
-        task: Task,
-        relation: str,
-        reference: Image | Video,
-        target: Video,
-        seed: int,
-        ctx: Context,
-    ) -> Ask:
-        """Return the question that the text of a composed pair answers; pictures of the reference come first."""
-        kind = COMPOSED[task]
-        prompt = ctx.prompt(kind.prompt)
-        slots = {kind.slot: relation, "caption": caption_about(goal.sample)}
-        frames = (reference.frame,) if isinstance(reference, Image) else reference.frames
-        first = [own.pictures[f.index] for f in frames]
-        second = [goal.pictures[f.index] for f in target.frames]
-        return Ask(
-            prompt=prompt.name,
-            prompt_digest=prompt.digest,
-            text=prompt.render(**slots),
-            schema=prompt.schema,
-            pictures=(*first, *second),
-            system=prompt.system,
-            slots=slots,
-            facts={
-                **goal.sample.facts,
-                "reference": len(first),
-                "target": len(second),
-                "same_clip": goal is own,
-                "source_caption": source_caption(goal.sample),
-            },
-            affinity=target.clip_id,
-            seed=seed,
-            max_tokens=self.config.max_tokens,
-            temperature=self.config.temperature,
-        )
 
-    def _composed(self, sample: Sample, draft: _Composition, answer: Answer | Refusal) -> Pair | None:
-        """Return the pair that an answer completes; None where the answer cannot be used."""
-        if isinstance(answer, Refusal) or tuple(answer.bound) != draft.ask.bound or not isinstance(answer.value, dict):
-            return None
-        kind = COMPOSED[draft.task]
-        text, relation = answer.value.get("query"), answer.value.get(kind.slot, draft.relation)
-        least, most = (3, self.config.composed_words) if draft.task == "ti2v" else self.config.relation_words
-        if not isinstance(text, str) or not least <= len(text.split()) <= most or relation not in kind.kinds:
-            return None
-        side = text_side(" ".join(text.split()), "composed", digest_of_frames(draft.ask.bound))
-        reference = {"image" if isinstance(draft.reference, Image) else "video": draft.reference}
-        use = ModelUse(
-            model=answer.model,
-            revision=answer.revision,
-            prompt=draft.ask.prompt,
-            prompt_digest=draft.ask.prompt_digest,
-            request=answer.request,
-            seed=draft.ask.seed,
-        )
-        query, target = side.model_copy(update=reference), Side(video=draft.target)
-        return _pair(sample, draft.task, query, target, relation=str(relation), use=use)
+def _composed(sample: Sample, draft: Composition) -> Pair | None:
+    """Return the pair that an answer completes; None where there is no usable answer."""
+    relation, ask = draft.told, draft.wanted.ask
+    if not relation:
+        return None
+    written = draft.wanted.texts["query"]
+    side = text_side(written.text, "composed", digest_of_frames(ask.bound))
+    reference = {"image" if isinstance(draft.reference, Image) else "video": draft.reference}
+    query, target = side.model_copy(update=reference), Side(video=draft.target)
+    return _pair(sample, draft.task, query, target, relation=relation, use=written.use)
 
 
 def _album(sample: Sample, ctx: Context) -> Album:
@@ -342,4 +280,5 @@ def _finished(album: Album) -> Sample:
     pairs = {p.id: p for p in album.pairs}
     order = {task: place for place, task in enumerate(TASKS)}
     chosen = tuple(sorted(pairs.values(), key=lambda p: (order[p.task], p.id)))
-    return album.sample.having(pairs=chosen, measures={"expand.pairs": len(chosen), "expand.refused": album.refused})
+    measures = {"expand.pairs": len(chosen), "expand.refused": album.refused, "expand.unfit": album.unfit}
+    return album.sample.having(pairs=chosen, measures=measures)

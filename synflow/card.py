@@ -53,6 +53,7 @@ def dataset_card(manifest: Manifest, value: Mapping[str, Any], reasons: Mapping[
         meaning = known.get(reason, "")
         lines.append(f"| {stage} | {reason} | {number:,} | {meaning} |")
     lines += _held_against(value.get("held_against"))
+    lines += _audited(value.get("audit"))
     lines += [
         "",
         "## Made with",
@@ -94,3 +95,25 @@ def _held_against(found: Mapping[str, Any] | None) -> list[str]:
             f"| {name} | {one['entries']:,} | {one['videos']:,} | {one['captions']:,} | `{one['sha256'][:16]}` |"
         )
     return [*lines, "", f"Of clips that stay, {found['captions_removed']:,} captions were removed."]
+
+
+def _audited(found: Mapping[str, Any] | None) -> list[str]:
+    """Return the chapter on the audit of captions that a model wrote; nothing where there was none."""
+    if not found:
+        return []
+    lines = [
+        "",
+        "## Audit",
+        "",
+        "Claims of the captions that the model wrote, compared with what was measured, or put to the model. A caption",
+        "with a contradicted claim does not stand in the dataset, unless the manifest says `contradicted: keep`.",
+        "",
+        "| captions | checked | removed | claims supported | contradicted | unknown |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    names = ("captions", "removed", "supported", "contradicted", "unknown")
+    for kind, groups in found.items():
+        for group, counts in groups.items():
+            numbers = " | ".join(f"{counts.get(name, 0):,}" for name in names)
+            lines.append(f"| {kind} {group} | {numbers} |")
+    return lines

@@ -81,11 +81,12 @@ _QUOTED = re.compile(
     r"(?<!\w)(['\"\u2018\u201c\u00ab])[^'\"\u2018\u2019\u201c\u201d\u00ab\u00bb]{1,80}['\"\u2019\u201d\u00bb](?!\w)"
 )
 _DENIAL = re.compile(
-    r"\b(?:no|not|never|without|nor|neither|nothing|cannot|\w+n['\u2019]t|instead of|rather than|except for|as if"
-    r"|as though|like an?|like the|pretend\w* to|seems? to|about to|want\w* to|tr(?:y|ies|ying) to|going to)\b"
+    r"\b(?:no|not|never|without|nor|neither|nothing|cannot|\w+n['\u2019]t|instead of|rather than|except for"
+    r"|as if|as though|like an?|like the|pretend\w* to|seems? to|about to|want\w* to|tr(?:y|ies|ying) to|going to)\b"
     r"[^.,;:!?]*",
     re.IGNORECASE,
 )
+_ONLY = re.compile(r"\bnothing (?:but|other than|except)\b", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z']+|[.!?:;,]")
 
 
@@ -94,7 +95,7 @@ def plain(text: str) -> str:
 
     ``A dog jumps, not like the red one`` gives ``A dog jumps, ``: what is left is what the text asserts.
     """
-    return _DENIAL.sub(" ", _FIGURES.sub(" ", _QUOTED.sub(" ", text)))
+    return _DENIAL.sub(" ", _FIGURES.sub(" ", _QUOTED.sub(" ", _ONLY.sub("only", text))))
 
 
 def claims_of(text: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from synflow.store.index import (
     write_table,
 )
 from synflow.store.layout import RunLayout
+from synflow.store.rates import Rates
 from synflow.store.receipts import Receipt
 from synflow.store.verify import referenced
 
@@ -39,7 +40,7 @@ def finish(
 
     Every step may be repeated: the same receipts give the same bytes.
     """
-    kept, guard = _Seen(), Guard([entry.config for entry in manifest.stages])
+    kept, audit, guard = _Seen(), Rates(), Guard([entry.config for entry in manifest.stages])
     with Attempt(layout.staging) as attempt:
         tables = {
             "pairs.parquet": write_table(layout, attempt, "pairs", PAIRS, pair_rows(layout, packed)),
@@ -47,7 +48,7 @@ def finish(
                 layout, attempt, "rejects", REJECTS, guard.watch(reject_rows(layout, passes))
             ),
             "clips.parquet": write_table(
-                layout, attempt, "clips", CLIPS, kept.watch(guard.watch(clip_rows(layout, passes)))
+                layout, attempt, "clips", CLIPS, audit.watch(kept.watch(guard.watch(clip_rows(layout, passes))))
             ),
         }
         _place_shards(layout, packed)
@@ -55,6 +56,7 @@ def finish(
         value["records"] = {**value["records"], "kept": len(kept.records)}
         value["records"]["dropped"] = value["records"]["inputs"] - len(kept.records)
         value.update(guard.told())
+        value.update(audit.told())
         card = dataset_card(manifest, value, {**MEDIA_REASONS, **ENGINE_REASONS})
         value["card"] = _place_text(layout, attempt.draft("card.md"), card, "README.md")
         _sweep(layout, passes, packed)

@@ -6,15 +6,18 @@ import jsonschema
 import pytest
 
 from synflow import prompts
+from synflow.answers import SHAPES, schema_of
 from synflow.errors import UsageError
 from synflow.ids import digest
+from synflow.models.schema import fault as schema_fault
 
 SLOTS = {
-    "video-captions": {"caption", "emphasis", "readability", "education"},
-    "frame-captions": {"caption", "emphasis"},
-    "composed-image": {"strategy", "caption"},
-    "composed-video": {"relation", "caption"},
-    "audit": {"claims"},
+    "video-captions": {"caption", "emphasis", "readability", "education", "fault"},
+    "frame-captions": {"caption", "emphasis", "fault"},
+    "composed-image": {"strategy", "caption", "fault"},
+    "composed-video": {"relation", "caption", "fault"},
+    "audit": {"claims", "polarity"},
+    "pair-judge": {"query", "reference"},
 }
 
 
@@ -54,15 +57,43 @@ def test_requirements_of_the_paper_are_in_the_prompts():
         assert wanted in text
     assert "at most 50 words" in prompts.load("composed-image").template
     assert "5 to 15 words" in prompts.load("composed-video").template
+    frame = prompts.load("frame-captions").template
+    assert "never the past or the future" in frame
+    for name in ("video-captions", "frame-captions"):
+        assert "never what is missing, absent" in prompts.load(name).template
+    for axis in ("spatial:", "temporal:", "topical:", "stylistic:", "background", "meaning", "highlight"):
+        assert axis in text
+    for wanted in ("nine in ten", "at least half", "useless without the picture", "picture is useless without it"):
+        assert wanted in prompts.load("composed-image").template.replace("\n", " ")
+    assert "similar video" in prompts.load("composed-video").template
+    assert "No exact times" in prompts.load("composed-video").template
 
 
 def test_render_fills_slots_and_never_reads_them_as_templates():
-    text = prompts.load("audit").render(claims="1. {x} {{y}}")
+    text = prompts.load("audit").render(claims="1. {x} {{y}}", polarity="true")
     assert "1. {x} {{y}}" in text
-    assert '{"verdicts": ["supported", "..."]}' in text
+    assert '{"answers": ["yes", "..."]}' in text
 
 
-@pytest.mark.parametrize("slots", [{}, {"claims": "1. a", "other": "b"}])
+@pytest.mark.parametrize("name", sorted(SLOTS))
+def test_every_prompt_renders_and_asks_for_the_shape_that_reads_its_answer(name):
+    prompt = prompts.load(name)
+    text = prompt.render(**{slot: f"value of {slot}" for slot in prompt.slots})
+    assert all(f"value of {slot}" in text for slot in prompt.slots)
+    assert "{" + "fault}" not in text
+    assert text.rindex("Answer with JSON only: {") > len(text) - 120
+    assert dict(prompt.schema) == schema_of(SHAPES[name])
+    assert set(SHAPES) == set(SLOTS)
+    empty = prompt.render(**dict.fromkeys(prompt.slots, ""))
+    assert "\n\n\n" not in empty
+
+
+def test_schemas_use_only_what_is_checked_and_what_servers_enforce():
+    for name in SLOTS:
+        assert schema_fault({}, prompts.load(name).schema) != ""
+
+
+@pytest.mark.parametrize("slots", [{}, {"claims": "1. a"}, {"claims": "1. a", "polarity": "true", "other": "b"}])
 def test_render_refuses_missing_and_unknown_slots(slots):
     with pytest.raises(KeyError, match="slot"):
         prompts.load("audit").render(**slots)

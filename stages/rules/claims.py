@@ -12,17 +12,26 @@ it is clearly not so; ``unknown`` that nothing in it is measured, or not clearly
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
+from stages.rules.course_claims import judge_way
 from stages.rules.evidence import Evidence, Measured, Verdict, Watched
 from stages.rules.look_claims import LOOK_RULES
 from stages.rules.order_claims import judge_order
 from stages.rules.time_claims import TIME_RULES
+from stages.rules.told import Subject, Told, told_events
 from synflow.claims import plain
 
 __all__ = ["Evidence", "Verdict", "Watched", "claims_of", "judge", "judged"]
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=[\"“(A-Z0-9])")
 _CLAUSE = re.compile(r"(?<!half),\s+(?:and\s+|but\s+|while\s+)?(?=\S+\s+\S+\s+\S+)|;\s+|\s+(?:while|whereas)\s+")
+
+_UNMOVED = re.compile(
+    r"\b(camera|view|shot) (?:does not|doesn['\u2019]t|did not|never|is not) (?:mov(?:es?|ing)|pan|turn)\b(?: at all)?",
+    re.IGNORECASE,
+)
 
 
 def claims_of(text: str) -> list[str]:
@@ -34,13 +43,21 @@ def claims_of(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def judge(claim: str, evidence: Measured) -> Verdict:
-    """Return the verdict on one claim; one contradicted part makes the whole contradicted."""
-    asserted = plain(claim)
+def judge(claim: str, evidence: Measured, told: Sequence[Told] | None = None) -> Verdict:
+    """Return the verdict on one claim; one contradicted part makes the whole contradicted.
+
+    Args:
+        claim: one of `claims_of`.
+        evidence: what was measured.
+        told: its events, where the sentences before it tell who does them.
+    """
+    asserted = plain(_steady(claim))
     text = asserted.lower().replace("gray", "grey")
     verdicts = [verdict for rule in LOOK_RULES for verdict in rule(text, asserted, evidence)]
     if not evidence.still:
         verdicts += [verdict for time_rule in TIME_RULES for verdict in time_rule(text, evidence)]
+        ways = [event for event in (told_events(text)[0] if told is None else told) if event.way]
+        verdicts += [verdict for event in ways if (verdict := judge_way(event, evidence)) != "unknown"]
     if "contradicted" in verdicts:
         return "contradicted"
     return "supported" if verdicts and all(verdict == "supported" for verdict in verdicts) else "unknown"
@@ -48,8 +65,20 @@ def judge(claim: str, evidence: Measured) -> Verdict:
 
 def judged(text: str, evidence: Measured) -> dict[str, Verdict]:
     """Return the verdict on each claim of a caption, the order of what it tells included."""
-    found = {claim: judge(claim, evidence) for claim in claims_of(text)}
-    order = "unknown" if evidence.still else judge_order(plain(text), evidence)
+    found: dict[str, Verdict] = {}
+    whole, events, subject = "", [], Subject()
+    for claim in claims_of(text):
+        bare = plain(_steady(claim)).lower().replace("gray", "grey")
+        told, subject = told_events(bare, subject)
+        found[claim] = judge(claim, evidence, told)
+        events += [replace(event, begin=event.begin + len(whole), end=event.end + len(whole)) for event in told]
+        whole += bare + ". "
+    order = "unknown" if evidence.still else judge_order(whole, events, evidence)
     if order != "unknown":
         found[f"in this order: {' '.join(text.split())}"] = order
     return found
+
+
+def _steady(claim: str) -> str:
+    """Return a claim in which a camera that "does not move" is said to stay still: what is denied is not judged."""
+    return _UNMOVED.sub(r"\1 stays still", claim)

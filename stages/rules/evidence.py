@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from synflow.media.findings import Findings, findings
 from synflow.media.lacks import Shades, lack
 from synflow.media.looks import Look, Tint, tint
+from synflow.media.things import Course, courses
 
 Verdict = Literal["supported", "contradicted", "unknown"]
 Rgb = npt.NDArray[np.uint8]
@@ -44,6 +45,11 @@ class Measured(Protocol):
     @property
     def lacks(self) -> Mapping[str, float]:
         """Claim on looks -> how clearly every one of the pictures contradicts it, 0 to 1."""
+        ...
+
+    @property
+    def courses(self) -> Mapping[str, Course]:
+        """Colour -> the one thing of that colour, followed through the pictures."""
         ...
 
 
@@ -79,17 +85,27 @@ class Lacks(Mapping[str, float]):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured of a clip, all of it at hand; the fields are those of `Measured`."""
+    """What was measured of a clip, nearly all of it at hand; the fields are those of `Measured`.
+
+    Attributes:
+        pictures: in order of time; without them things are not followed.
+    """
 
     found: Findings
     facts: Mapping[str, Any]
     still: bool
     lacks: Mapping[str, float]
+    pictures: Sequence[Rgb] = field(default=(), repr=False)
 
     @property
     def tints(self) -> Sequence[Look]:
         """The colours of each picture."""
         return self.found.looks
+
+    @cached_property
+    def courses(self) -> Mapping[str, Course]:
+        """Colour -> the one thing of that colour; measured when it is asked for."""
+        return courses(self.pictures)
 
 
 class Watched:
@@ -116,6 +132,11 @@ class Watched:
     def tints(self) -> Sequence[Tint | Look]:
         """The colours of each picture, without all else."""
         return [tint(picture) for picture in self.pictures]
+
+    @cached_property
+    def courses(self) -> Mapping[str, Course]:
+        """Colour -> the one thing of that colour."""
+        return courses(self.pictures)
 
 
 def series(evidence: Measured, color: str) -> list[float]:

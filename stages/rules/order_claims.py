@@ -1,69 +1,102 @@
-"""The order in which a caption tells that coloured things come and go, against the pictures."""
+"""The order in which a caption tells what coloured things do, against the pictures."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import combinations
 
-from stages.rules.evidence import Measured, Verdict, series
-from stages.rules.time_claims import events_of
-from synflow.claims import colors_of
+from stages.rules.evidence import Measured, Verdict
+from stages.rules.told import LINK, REVERSED, Told
+from synflow.media.told import sure_camera
 
-_JOINT = re.compile(
-    r"[.;,]|\b(?:and then|then|before|after which|after that|finally|next|in the end|later)\b", re.IGNORECASE
-)
-_LINK = re.compile(r"\b(?:then|before|after which|after that|finally|next|in the end|later)\b", re.IGNORECASE)
-_REVERSED = re.compile(r"\b(?:after (?!which|that|a cut)|once |when |as soon as |previously|earlier)", re.IGNORECASE)
-_COMES = re.compile(r"\b(?:enters|appears|arrives|comes (?:in|into|down|up)|slides in|drops in|rises into|crosses)\b")
-_GOES = re.compile(r"\b(?:leaves|exits|disappears|vanishes|slides out|walks out|sinks out|rises out)\b")
+APART = 1
+"""Pictures by which the spans of two events must lie apart; they are about half a second from each other."""
 
-APART = 2
-"""Pictures by which two events must lie the wrong way round; they are about half a second apart."""
+GROWN, SHRUNK = 1.35, 0.74
+"""Sides last over first from which a thing grew or shrank."""
+
+Span = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class _Told:
-    """An event: the colour of the thing, whether it comes or goes, and where in the caption it is told."""
+def judge_order(text: str, told: Sequence[Told], evidence: Measured) -> Verdict:
+    """Return the verdict on the order in which a caption tells its events; in one shot only.
 
-    color: str
-    comes: bool
-    begin: int
-    end: int
-
-
-def judge_order(text: str, evidence: Measured) -> Verdict:
-    """Return the verdict on the order of what a caption tells, of things that differ in colour; in one shot only."""
-    if evidence.facts.get("cuts") or _REVERSED.search(text):
+    Args:
+        text: the caption, as ``told`` counts its letters.
+        told: its events, in its order.
+        evidence: what was measured.
+    """
+    if evidence.facts.get("cuts") or REVERSED.search(text):
         return "unknown"
-    told = _events(text)
-    verdicts: list[bool] = []
-    for one, other in pairwise(told):
-        if one.color == other.color or not _LINK.search(text[one.end : other.begin]):
+    spans = {id(event): _span(event, evidence) for event in told}
+    verdicts: list[Verdict] = []
+    for one, other in combinations(told, 2):
+        if not _in_turn(text, told, one, other):
             continue
-        times = [_time(event, evidence) for event in (one, other)]
-        if times[0] is not None and times[1] is not None and abs(times[1] - times[0]) >= APART:
-            verdicts.append(times[1] > times[0])
-    if not verdicts:
-        return "unknown"
-    return "supported" if all(verdicts) else "contradicted"
+        first, second = spans[id(one)], spans[id(other)]
+        if _gone(one, other, evidence):
+            verdicts.append("contradicted")
+        elif first is not None and second is not None:
+            if second[1] + APART <= first[0]:
+                verdicts.append("contradicted")
+            elif first[1] <= second[0]:
+                verdicts.append("supported")
+    if "contradicted" in verdicts:
+        return "contradicted"
+    return "supported" if verdicts else "unknown"
 
 
-def _events(text: str) -> list[_Told]:
-    """Return what a text tells of things of one colour that come or go, in its order."""
-    found: list[_Told] = []
-    begin = 0
-    for end in [*(match.start() for match in _JOINT.finditer(text)), len(text)]:
-        clause = text[begin:end]
-        comes, goes = _COMES.search(clause), _GOES.search(clause)
-        verb = comes or goes
-        colors = colors_of(clause[: verb.start()]) if verb else set()
-        if verb and len(colors) == 1 and not (comes and goes):
-            found.append(_Told(colors.pop(), comes is not None, begin + verb.start(), begin + verb.end()))
-        begin = end
-    return found
+def _in_turn(text: str, told: Sequence[Told], one: Told, other: Told) -> bool:
+    """Tell whether a text says that one event follows the other: "then" between them, or "a, b, and then c"."""
+    if LINK.search(text[one.end : other.begin]):
+        return True
+    own = [event for event in told if event.by.mention == other.by.mention and event.begin > other.begin]
+    same = one.by.mention == other.by.mention
+    return same and bool(own) and bool(LINK.search(text[other.end : own[-1].begin]))
 
 
-def _time(event: _Told, evidence: Measured) -> int | None:
-    comes, goes = events_of(series(evidence, event.color))
-    return comes if event.comes else goes
+def _gone(one: Told, other: Told, evidence: Measured) -> bool:
+    """Tell whether something is said to leave and to do more afterwards, while nothing is seen of it after it left."""
+    course = evidence.courses.get(one.color)
+    if one.kind != "go" or course is None or other.color != one.color or other.kind in ("come", "cross", "go"):
+        return False
+    return course.exit() is not None
+
+
+def _span(event: Told, evidence: Measured) -> Span | None:
+    """Return between which pictures an event lies; None where that is not sure."""
+    courses = evidence.courses
+    if event.kind == "turn":
+        before, after = courses.get(event.color), courses.get(event.into)
+        ends = [course.goes for course in [before] if course is not None]
+        ends += [course.comes for course in [after] if course is not None]
+        times = [time for time in ends if time is not None]
+        if not times or len(times) < len(ends) or max(times) - min(times) > 3:
+            return None
+        return min(times) - 1, max(times) + 1
+    course = courses.get(event.color)
+    if event.kind == "come" and event.by.was in courses and (course is None or course.entry() is None):
+        # It came in while it had another colour.
+        course = courses[event.by.was]
+    if course is None:
+        return None
+    if event.kind == "come":
+        return None if course.comes is None or course.entry() is None else (course.comes - 1, course.comes + 2)
+    if event.kind == "go":
+        return None if course.goes is None or course.exit() is None else (course.goes - 2, course.goes + 1)
+    if event.kind == "cross":
+        return None if course.comes is None or course.goes is None else (course.comes, course.goes)
+    if event.kind in ("grow", "shrink"):
+        return _swelling(event, evidence)
+    return None
+
+
+def _swelling(event: Told, evidence: Measured) -> Span | None:
+    found = evidence.courses[event.color].swells()
+    if found is None or (
+        evidence.facts.get("camera") and sure_camera(evidence.facts)[0] not in ("still", "pan", "tilt")
+    ):
+        return None
+    ratio, time = found
+    fits = ratio >= GROWN if event.kind == "grow" else ratio <= SHRUNK
+    return (time - 2, time + 2) if fits else None

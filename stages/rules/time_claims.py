@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
+from stages.rules.course_claims import count_claims
 from stages.rules.evidence import Measured, Verdict, series
 from synflow.claims import colors_of
 from synflow.media.colors import COLORS
 from synflow.media.findings import one_way, trend
-from synflow.media.told import sure_camera, sure_paths
+from synflow.media.told import STEADY, sure_camera, sure_paths
 
 _COLOR = "|".join((*COLORS, "gray"))
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "single": 1, "once": 1, "twice": 2}
 _NUMBER = "|".join(_NUMBERS)
 _OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up", "in": "out", "out": "in"}
 
-RESTS = 0.006
+RESTS = 0.009
 """Largest camera speed (widths a second, over the whole clip) at which it surely did not pan or zoom meanwhile."""
+
+TURNS = {"pan": 0.03, "tilt": 0.03, "zoom": 0.015, "roll": 0.1}
+"""Least speed of each kind of motion that speaks against the opposite way, or against a camera at rest. Lower than what
+may be said of a clip (`synflow.media.told`): here a caption and a measurement have to be wrong together."""
 
 _STILL = re.compile(
     r"(?:camera|view) (stays|remains|is|keeps|holds) (\w+ )?(still|static|fixed|stationary)"
@@ -62,15 +68,8 @@ def _camera(text: str, evidence: Measured) -> Iterable[Verdict]:
     motion, way = str(camera.get("motion", "")), str(camera.get("direction", ""))
     if not motion or evidence.facts.get("cuts"):
         return
-    sure, _ = sure_camera(evidence.facts)
     if _STILL.search(text):
-        yield (
-            "supported"
-            if motion == "still"
-            else "contradicted"
-            if sure in ("pan", "tilt", "zoom", "roll")
-            else "unknown"
-        )
+        yield "supported" if motion == "still" else "contradicted" if _turns(camera, steady=True) else "unknown"
     told = _TURN.search(text)
     wanted = (told[1] or told[2]) if told else "in" if _CLOSER.search(text) else "out" if _BACK.search(text) else ""
     if not wanted:
@@ -80,7 +79,15 @@ def _camera(text: str, evidence: Measured) -> Iterable[Verdict]:
     elif motion == "still":
         yield "contradicted" if float(camera.get("strength", 1.0)) <= RESTS else "unknown"
     else:
-        yield "contradicted" if sure and way == _OPPOSITE[wanted] else "unknown"
+        yield "contradicted" if way == _OPPOSITE[wanted] and _turns(camera) else "unknown"
+
+
+def _turns(camera: Mapping[str, Any], *, steady: bool = False) -> bool:
+    """Tell whether a camera surely turns or zooms; ``steady``: one that rests may sway or breathe a little more."""
+    motion, strength = str(camera.get("motion", "")), float(camera.get("strength", 0.0))
+    parts: Sequence[Mapping[str, Any]] = camera.get("parts") or ()
+    own = float(parts[0].get("strength", 0.0)) if len(parts) == 1 else strength
+    return own >= max((1.25 if steady else 1.0) * TURNS.get(motion, 9.0), STEADY * strength)
 
 
 def _cuts(text: str, evidence: Measured) -> Iterable[Verdict]:
@@ -246,5 +253,5 @@ def events_of(shares: Sequence[float]) -> tuple[int | None, int | None]:
 
 
 Rule = Callable[[str, Measured], Iterable[Verdict]]
-TIME_RULES: tuple[Rule, ...] = (_camera, _cuts, _brightness_change, _color_change, _direction, _number)
+TIME_RULES: tuple[Rule, ...] = (_camera, _cuts, _brightness_change, _color_change, _direction, _number, count_claims)
 """Each is given a claim in small letters and what was measured."""

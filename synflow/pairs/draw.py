@@ -6,6 +6,7 @@ Pure: chance comes in as `rng`.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ class Album:
     Attributes:
         pictures: the stored pictures, in order; empty where the sample has no clip.
         black: which of them show nothing.
-        refused: composed texts that were asked for and could not be used.
+        refused: composed texts that were asked for and could not be used; unfit: that a judge found not to fit.
     """
 
     sample: Sample
@@ -38,6 +39,7 @@ class Album:
     black: tuple[bool, ...]
     pairs: list[Pair] = field(default_factory=list)
     refused: int = 0
+    unfit: int = 0
 
     def usable(self, indices: Sequence[int]) -> bool:
         """Tell whether more than half of these pictures are not black."""
@@ -126,14 +128,32 @@ def fitting_captions(sample: Sample, bound: str, weights: Mapping[Style, float])
     return list(found.values())
 
 
+def repeats(sample: Sample) -> Mapping[str, int]:
+    """Return plain text -> how often it stands among the captions by a model: once, and for each that it replaces."""
+    return Counter(plain(c.text) for c in sample.captions if c.frame is None and c.origin == "model")
+
+
 def draw_captions(
-    rng: random.Random, captions: Sequence[Caption], weights: Mapping[Style, float], wanted: int
+    rng: random.Random,
+    captions: Sequence[Caption],
+    weights: Mapping[Style, float],
+    wanted: int,
+    times: Mapping[str, int] | None = None,
 ) -> list[Caption]:
-    """Draw up to ``wanted`` captions without replacement, by the weights of their styles."""
+    """Draw up to ``wanted`` captions without replacement, by the weights of their styles.
+
+    Args:
+        rng: draws.
+        captions: no text twice.
+        weights: of the styles.
+        wanted: how many.
+        times: plain text -> how often it stands for the clip (`repeats`), which raises its chance; default: once.
+    """
+    often = times or {}
     left = list(captions)
     drawn: list[Caption] = []
     while left and len(drawn) < wanted:
-        (place,) = rng.choices(range(len(left)), [weights[c.style] for c in left])
+        (place,) = rng.choices(range(len(left)), [weights[c.style] * often.get(plain(c.text), 1) for c in left])
         drawn.append(left.pop(place))
     return drawn
 

@@ -261,10 +261,10 @@ def test_a_useless_answer_makes_no_pair(change: dict[str, Any]) -> None:
 
 
 def test_word_limits_of_the_two_composed_tasks_differ() -> None:
-    bench = Bench(Scribe(spoil(query="word " * 16)))
+    bench = Bench(Scribe(spoil(query=" ".join(f"word{i}" for i in range(16)))))
     (made,) = expand(bench, told(clip(bench)))
     assert {"ti2v", "tv2v"} & {p.task for p in made.pairs} == {"ti2v"}
-    assert by_task(made)["ti2v"].query.text.text == " ".join(["word"] * 16)  # type: ignore[union-attr]
+    assert by_task(made)["ti2v"].query.text.text == " ".join(f"word{i}" for i in range(16))  # type: ignore[union-attr]
 
 
 def test_texts_bound_to_other_pictures_are_not_used() -> None:

@@ -1,0 +1,33 @@
+"""What the audit found over a whole run, summed from the measures of its clips on their way into their table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+_GROUPS = ("prompt", "style", "axis")
+
+
+class Rates:
+    """Sums what `audit` measured of captions, by prompt, style and axis."""
+
+    def __init__(self) -> None:
+        self._sums: Counter[tuple[str, str, str]] = Counter()
+
+    def watch(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a table of clips unchanged."""
+        for row in rows:
+            for name, value in row["measures"]:
+                kind, _, rest = name.removeprefix("audit.").partition(".")
+                if kind in _GROUPS and name.startswith("audit."):
+                    group, _, what = rest.rpartition(".")
+                    self._sums[kind, group, what] += int(value)
+            yield row
+
+    def told(self) -> dict[str, Any]:
+        """Return ``{"audit": {kind: {group: {what: number}}}}``; nothing where no caption was audited."""
+        found: dict[str, dict[str, dict[str, int]]] = {}
+        for kind, group, what in sorted(self._sums, key=lambda key: (_GROUPS.index(key[0]), key[1:])):
+            found.setdefault(kind, {}).setdefault(group, {})[what] = self._sums[kind, group, what]
+        return {"audit": found} if found else {}
