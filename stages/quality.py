@@ -9,15 +9,16 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
-from synflow.contract import Context, Cut, Drop, Keep, Outcome, Scan, StageConfig, Stills
+from synflow.contract import Context, Cut, Drop, Keep, Outcome, Scan, StageConfig
 from synflow.media.bars import find_bars, refine
 from synflow.media.noise import noise
 from synflow.media.picture import blockiness, reduced, sharpness
 from synflow.media.screens import paper
 from synflow.media.stillness import stillness
-from synflow.media.tone import black_share, colour, exposure, spread
+from synflow.media.tone import black_share, colour, exposure
 from synflow.media.writing import writing
 from synflow.records import Crop, Measure, Sample
 
@@ -149,13 +150,14 @@ class Quality:
             sample = sample.having(crop=refine(bars, ctx.media.stills(sample).rgb))
             scan = scan.cropped(sample.crop) if sample.crop else scan
         codec = (sample.clip.facts if sample.clip is not None else ctx.media.facts(sample)).codec
-        measures = self.measure(scan, ctx.media.stills(sample), sample.crop or WHOLE, codec)
+        measures = self.measure(scan, ctx.media.glance(sample, LOOKS), sample.crop or WHOLE, codec)
         drop = self.verdict(measures)
         return replace(drop, measures=measures) if drop else Keep(sample.having(measures=measures))
 
-    def measure(self, scan: Scan, stills: Stills, crop: Crop = WHOLE, codec: str = "h264") -> dict[str, Measure]:
+    def measure(
+        self, scan: Scan, looks: npt.NDArray[np.uint8], crop: Crop = WHOLE, codec: str = "h264"
+    ) -> dict[str, Measure]:
         """Return the measures of a clip, of its inner picture where it has bars, over its scan and a few stills."""
-        looks = [stills.rgb[place] for place in spread(len(stills.rgb), LOOKS)]
         pictures = [np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8) for rgb in looks]
         small = [reduced(gray) for gray in pictures]
         # A fade or a flash of black says nothing of how sharp the rest is.

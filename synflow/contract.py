@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from synflow.asks import Answer, Ask, Embedder, Item, Picture, Refusal, Vector, Vlm, said_digest
@@ -99,6 +101,13 @@ class Media(Protocol):
         """Return the pictures that stand for ``sample.clip``; in later passes the stored ones.
 
         Where ``sample.crop`` is set they show the inner picture.
+        """
+        ...
+
+    def glance(self, sample: Sample, count: int) -> npt.NDArray[np.uint8]:
+        """Return ``count`` of the pictures of `stills`, evenly spread, as pixels, uint8 ``[count, h, w, 3]``.
+
+        It costs that share of them where nobody asked for all of them before.
         """
         ...
 

@@ -75,7 +75,8 @@ class SampleWork:
             self.downloads = Downloads(self._locations(), attempt.folder, **self.worker.spec["download"])
             self.session = MediaSession(
                 self.downloads, self.worker.sandbox, stills=2 * media["frames"], short_side=media["short_side"],
-                jpeg_quality=media["jpeg_quality"], stored=self.frames.read, probed=self.trail.probed,
+                jpeg_quality=media["jpeg_quality"], stores=self.plan["stores_frames"], stored=self.frames.read,
+                probed=self.trail.probed,
             )  # fmt: skip
             self._remember()
             self.ctx = WorkContext(

@@ -101,7 +101,8 @@ class Bench:
 
     def _stills(self, place: Place, request: dict[str, Any]) -> Reply:
         reel = self._wound(place, int(request["short_side"]))
-        times, pictures = reel.stills(float(request["start"]), float(request["end"]), int(request["n"]))
+        span = float(request["start"]), float(request["end"])
+        times, pictures = reel.stills(*span, int(request["n"]), request.get("few"))
         shape = [len(pictures), *pictures[0].shape]
         return {"times": times, "shape": shape}, [stacked(pictures)]
 

@@ -79,6 +79,11 @@ def luma_grid(times: Times) -> list[int]:
     return found[:: max(1, -(-len(found) // LUMA_COUNT))]
 
 
+def thinned(count: int, most: int) -> list[int]:
+    """Return at most ``most`` of ``count`` places, evenly, first and last among them."""
+    return sorted({int(place) for place in np.linspace(0, count - 1, min(count, most))})
+
+
 def inside(times: Times, places: Sequence[int], start: float, end: float) -> list[int]:
     """Return those of ``places`` whose picture begins in ``[start, end)``."""
     return [place for place in places if start - EDGE <= times[place] < end - EDGE]

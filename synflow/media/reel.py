@@ -85,8 +85,10 @@ class Reel:
         times = [[float(self._times[k]) for k in found] for found in (places, color_places)]
         return Scanned(times[0], luma, times[1], color, frames, tally.errors, header.end, combing)
 
-    def stills(self, start: float, end: float, count: int) -> tuple[list[float], list[Pixels]]:
+    def stills(self, start: float, end: float, count: int, few: int | None = None) -> tuple[list[float], list[Pixels]]:
         """Return times and upright RGB pictures of at most ``count`` stills of ``[start, end)``.
+
+        Of them, only ``few`` are returned where that is asked for, evenly spread.
 
         Raises:
             ClipFailure: ``unreadable``: no picture of the span can be decoded.
@@ -102,6 +104,8 @@ class Reel:
         if not found:
             raise ClipFailure("unreadable", f"no picture between {start:g} and {end:g} s can be decoded")
         order = sorted(found)
+        if few is not None:
+            order = [order[place] for place in grid.thinned(len(order), few)]
         return [float(self._times[k]) for k in order], [self._renderer.rgb(found[k]) for k in order]
 
     def clip(self, start: float, end: float, edges: Edges | None = None) -> bytes:

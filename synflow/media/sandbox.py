@@ -94,15 +94,16 @@ class Sandbox:
         )
 
     def stills(
-        self, location: Location, start: float, end: float, n: int, short_side: int
+        self, location: Location, start: float, end: float, n: int, short_side: int, few: int | None = None
     ) -> tuple[list[float], npt.NDArray[np.uint8]]:
         """Return times and RGB pictures (``[n, h, w, 3]``) of up to ``n`` stills of ``[start, end)`` seconds.
 
+        Of them, only ``few`` are returned where that is asked for, evenly spread.
         The result is the same whether the child still holds the scan of the source or must seek; see
         `synflow.media.grid`.
         """
         head, buffers = self._ask(
-            location, {"op": "stills", "start": start, "end": end, "n": n, "short_side": short_side}
+            location, {"op": "stills", "start": start, "end": end, "n": n, "few": few, "short_side": short_side}
         )
         return head["times"], buffers[0].reshape(head["shape"])
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from synflow.asks import Picture
 from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_of_frames
+from synflow.media.grid import thinned
 from synflow.media.sandbox import Sandbox
 from synflow.pictures import Scan, Stills
 from synflow.records import Crop, Facts, Location, Sample
@@ -65,6 +66,7 @@ class MediaSession:
         stills: pictures that stand for a clip (twice ``media.frames``).
         short_side: of the stills, in pixels; smaller sources are not enlarged.
         jpeg_quality: 1 to 100.
+        stores: whether all pictures of a clip that stays will be asked for, to be stored.
         probed: is told what the probe of each record said.
         stored: returns the JPEGs of ``sample.frames`` that an earlier pass stored; it is asked for samples
             whose ``frames_object`` is set.
@@ -78,10 +80,11 @@ class MediaSession:
         stills: int = 16,
         short_side: int = 360,
         jpeg_quality: int = 90,
+        stores: bool = False,
         stored: Callable[[Sample], Sequence[bytes]] | None = None,
         probed: Callable[[str, Facts], None] | None = None,
     ) -> None:
-        self._probed = probed
+        self._probed, self._stores = probed, stores
         self._locations, self._sandbox, self._stored = locations, sandbox, stored
         self._count, self._short_side, self._quality = stills, short_side, jpeg_quality
         self._failures: dict[tuple[str, ...], ClipFailure] = {}
@@ -122,6 +125,21 @@ class MediaSession:
         key = (sample.record_id, repr(start), repr(end), repr(sample.crop))
         held = self._stills.take(key)
         return held if held is not None else self._stills.put(key, self._decoded(sample, start, end))
+
+    def glance(self, sample: Sample, count: int) -> npt.NDArray[np.uint8]:
+        """Return ``count`` of the pictures of `stills`, evenly spread, as pixels, uint8 ``[count, h, w, 3]``."""
+        start, end = self._span(sample)
+        key = (sample.record_id, repr(start), repr(end), repr(None))
+        if self._stores or sample.frames_object or key in self._stills or (*key[:3], repr(sample.crop)) in self._stills:
+            rgb = self.stills(sample).rgb
+            return rgb[thinned(len(rgb), count)]
+        self.looks += 1
+        self.decoded.add(sample.record_id)
+        location = self._location(sample.record_id)
+        _, rgb = self._guarded(
+            key, lambda: self._sandbox.stills(location, start, end, self._count, self._short_side, count)
+        )
+        return inner_of(rgb, sample.crop) if sample.crop else rgb
 
     def _decoded(self, sample: Sample, start: float, end: float) -> Encoded:
         """Return the stills of a span from the source, without the bars of ``sample``."""
@@ -188,9 +206,7 @@ class Encoded(Stills):
 
     def cropped(self, crop: Crop) -> Encoded:
         """Return the same pictures without what lies outside ``crop``."""
-        rows, columns = crop.box(*self.rgb.shape[1:3])
-        inner = np.ascontiguousarray(self.rgb[:, rows, columns])
-        return Encoded(vars(self)["_times"], inner, vars(self)["_quality"])
+        return Encoded(vars(self)["_times"], inner_of(self.rgb, crop), vars(self)["_quality"])
 
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:
@@ -201,6 +217,12 @@ class Encoded(Stills):
     def digest(self) -> str:
         """The digest of the digests of the JPEGs."""
         return digest_of_frames(picture.digest for picture in self.pictures)
+
+
+def inner_of(rgb: npt.NDArray[np.uint8], crop: Crop) -> npt.NDArray[np.uint8]:
+    """Return pictures (uint8 ``[n, h, w, 3]``) without what lies outside ``crop``."""
+    rows, columns = crop.box(*rgb.shape[1:3])
+    return np.ascontiguousarray(rgb[:, rows, columns])
 
 
 def _jpeg(time: float, rgb: npt.NDArray[np.uint8], quality: int) -> Picture:

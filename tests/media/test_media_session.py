@@ -16,7 +16,7 @@ from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_of_frames
 from synflow.media.sandbox import Sandbox
 from synflow.media.session import MediaSession
-from synflow.records import Clip, Facts, Frame, Location, Sample, Source
+from synflow.records import Clip, Crop, Facts, Frame, Location, Sample, Source
 
 
 class Counting(Sandbox):
@@ -157,3 +157,24 @@ def test_a_clip_of_the_span(video: Path, sandbox: Counting, tmp_path: Path) -> N
     (tmp_path / "clip.mp4").write_bytes(session.clip(sample("a"), 0.4, 0.8))
     scan = sandbox.scan(Location(path=str(tmp_path / "clip.mp4")), 96)
     assert [read(luma) for luma in scan.luma] == list(range(10, 20))
+
+
+@pytest.mark.parametrize("crop", [None, Crop(top=0.25, bottom=0.75)])
+def test_a_glance_is_a_part_of_the_stills(video: Path, sandbox: Counting, crop: Crop | None) -> None:
+    session = MediaSession({"a": Location(path=str(video))}, sandbox, stills=8, short_side=96)
+    clip = sample("a", session.facts(sample("a"))).having(crop=crop)
+    few = session.glance(clip, 3)
+    assert sandbox.asked["stills"] == 1
+    whole = session.stills(clip).rgb
+    assert few.shape == (3, *whole.shape[1:])
+    assert np.array_equal(few, whole[[0, 3, 7]])
+    assert np.array_equal(session.glance(clip, 3), few)
+    assert sandbox.asked["stills"] == 2  # what is held is not asked for again
+    assert len(session.glance(clip, 20)) == len(whole)
+
+
+def test_where_all_are_stored_a_glance_fetches_all(video: Path, sandbox: Counting) -> None:
+    session = MediaSession({"a": Location(path=str(video))}, sandbox, stills=8, short_side=96, stores=True)
+    clip = sample("a", session.facts(sample("a")))
+    assert np.array_equal(session.glance(clip, 3), session.stills(clip).rgb[[0, 3, 7]])
+    assert sandbox.asked["stills"] == 1

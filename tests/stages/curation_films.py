@@ -142,3 +142,7 @@ class Films:
 
     def stills(self, sample: Sample) -> Stills:
         return stills_of(self.films[sample.record_id], fps=self.fps)
+
+    def glance(self, sample: Sample, count: int) -> Gray:
+        rgb = self.stills(sample).rgb
+        return rgb[np.unique(np.linspace(0, len(rgb) - 1, count).astype(int))]
