@@ -11,17 +11,17 @@ from stages.rules.evidence import Measured, Verdict, series
 from synflow.claims import colors_of
 from synflow.media.colors import COLORS
 from synflow.media.findings import one_way, trend
-from synflow.media.told import STEADY, sure_camera, sure_paths
+from synflow.media.told import STEADY, STILL, sure_camera, sure_paths
 
 _COLOR = "|".join((*COLORS, "gray"))
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "single": 1, "once": 1, "twice": 2}
 _NUMBER = "|".join(_NUMBERS)
 _OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up", "in": "out", "out": "in"}
 
-RESTS = 0.009
+RESTS = STILL
 """Largest camera speed (widths a second, over the whole clip) at which it surely did not pan or zoom meanwhile."""
 
-TURNS = {"pan": 0.03, "tilt": 0.03, "zoom": 0.015, "roll": 0.1}
+TURNS = {"pan": 0.03, "tilt": 0.03, "zoom": 0.012, "roll": 0.1}
 """Least speed of each kind of motion that speaks against the opposite way, or against a camera at rest. Lower than what
 may be said of a clip (`synflow.media.told`): here a caption and a measurement have to be wrong together."""
 

@@ -15,6 +15,7 @@ from synflow.records import TASKS
 from synflow.store.guard import Guard
 from synflow.store.index import TABLES, dataset_value, encode_dataset
 from synflow.store.layout import RunLayout
+from synflow.store.rates import Rates
 from synflow.store.receipts import ObjectRef, Receipt
 from synflow.store.report import Finding, VerifyReport, check_file
 
@@ -141,7 +142,18 @@ def _reckoned(
     wanted = dataset_value(identity["name"], digest_of(identity["fingerprint"]), passes, packed, counted)
     inputs = wanted["records"]["inputs"]
     records = {"inputs": inputs, "kept": kept, "dropped": inputs - kept}
-    return {**wanted, "records": records, "card": dict(card), **_guarded(layout, identity)}
+    told = {**_guarded(layout, identity), **_audited(layout, identity)}
+    return {**wanted, "records": records, "card": dict(card), **told}
+
+
+def _audited(layout: RunLayout, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the audit of captions found, by the table of clips."""
+    rates = Rates()
+    if any(entry["name"] == "audit" for entry in identity["manifest"]["stages"]):
+        for batch in pq.ParquetFile(layout.index / "clips.parquet").iter_batches(columns=["measures"]):
+            for measures in batch.column(0).to_pylist():
+                rates.add(measures)
+    return rates.told()
 
 
 def _guarded(layout: RunLayout, identity: Mapping[str, Any]) -> dict[str, Any]:

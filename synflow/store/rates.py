@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _GROUPS = ("prompt", "style", "axis")
@@ -15,14 +15,20 @@ class Rates:
     def __init__(self) -> None:
         self._sums: Counter[tuple[str, str, str]] = Counter()
 
+    def add(self, measures: Iterable[tuple[str, float]]) -> None:
+        """Count the measures of one clip."""
+        for name, value in measures:
+            if not name.startswith("audit."):
+                continue
+            kind, _, rest = name.removeprefix("audit.").partition(".")
+            if kind in _GROUPS:
+                group, _, what = rest.rpartition(".")
+                self._sums[kind, group, what] += int(value)
+
     def watch(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a table of clips unchanged."""
+        """Count the rows of the table of clips on their way into it."""
         for row in rows:
-            for name, value in row["measures"]:
-                kind, _, rest = name.removeprefix("audit.").partition(".")
-                if kind in _GROUPS and name.startswith("audit."):
-                    group, _, what = rest.rpartition(".")
-                    self._sums[kind, group, what] += int(value)
+            self.add(row["measures"])
             yield row
 
     def told(self) -> dict[str, Any]:
