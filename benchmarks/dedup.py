@@ -49,7 +49,7 @@ WIDE = 20_000
 
 CHEAP = 0.8
 
-PEERED = (20_000, 100_000)
+PEERED = (5_000, 20_000)
 """Clips of which candidates are sought with FAISS: by all its indexes, and by those that are not exhaustive."""
 
 Row = dict[str, Any]

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.near.buckets import Entries, distinct
-from synflow.media.signature import Edit, Signature, hashes, hashes_of_edits, telling, unpack_all
+from synflow.media.hashes import Edit, hashes, hashes_of_edits, telling
+from synflow.media.signature import Signature, unpack_all
 
 CHUNK = 512
 """Fingerprints whose pictures are hashed at a time."""
