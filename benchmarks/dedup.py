@@ -188,7 +188,7 @@ def beside_faiss(rows: Sequence[Row], python: str) -> None:
         gather = Gather()
         for place, row in enumerate(chosen):
             gather.add(place, row["thumbs"])
-        entries = gather.entries()[0]
+        entries = gather.entries(np.arange(len(chosen)))[0]
         stems = np.array([int(original(row["clip"])) for row in chosen])
         print(f"candidates among {len(chosen):,} clips, {entries.words.size:,} hashes")
         began = time.process_time()
