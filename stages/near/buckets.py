@@ -1,8 +1,8 @@
 """Which clips of a corpus may be copies of one another: pairs of clips that have pictures with nearly equal hashes.
 
 Locality-sensitive hashing over the hashes of all clips at once (Gionis, Indyk and Motwani 1999: tables keyed by random
-bits), on sorted arrays. Memory is a few hundred bytes a clip, whatever the clips are; time grows a little faster than
-their number. What many clips have in common (a studio's opening, an empty slide) makes large buckets: there every
+bits), on sorted arrays. Memory is 8 bytes a hash, and 9 of them a picture; time grows a little faster than their
+number. What many clips have in common (a studio's opening, an empty slide) makes large buckets: there every
 entry meets only those that are nearest to it in each of several orders.
 """
 

@@ -1,7 +1,7 @@
 """Copies among the clips of a corpus, and of what is forbidden; the best of a group stays.
 
 The rows of all clips may be far more than memory holds. They are read twice: once in order, to keep hashes and facts
-(about 300 bytes a clip), and then those of the candidates.
+(about 1 KB a clip), and then those of the candidates, a few thousand at a time.
 """
 
 from __future__ import annotations
