@@ -49,7 +49,7 @@ WIDE = 20_000
 
 CHEAP = 0.8
 
-PEERED = (20_000, 100_000)
+PEERED = (5_000, 20_000)
 """Clips of which candidates are sought with FAISS: by all its indexes, and by those that are not exhaustive."""
 
 Row = dict[str, Any]
@@ -188,7 +188,7 @@ def beside_faiss(rows: Sequence[Row], python: str) -> None:
         gather = Gather()
         for place, row in enumerate(chosen):
             gather.add(place, row["thumbs"])
-        entries = gather.entries()[0]
+        entries = gather.entries(np.arange(len(chosen)))[0]
         stems = np.array([int(original(row["clip"])) for row in chosen])
         print(f"candidates among {len(chosen):,} clips, {entries.words.size:,} hashes")
         began = time.process_time()

@@ -1,8 +1,8 @@
 """Which clips of a corpus may be copies of one another: pairs of clips that have pictures with nearly equal hashes.
 
 Locality-sensitive hashing over the hashes of all clips at once (Gionis, Indyk and Motwani 1999: tables keyed by random
-bits), on sorted arrays. Memory is a few hundred bytes a clip, whatever the clips are; time grows a little faster than
-their number. What many clips have in common (a studio's opening, an empty slide) makes large buckets: there every
+bits), on sorted arrays. Memory is 8 bytes a hash, and 9 of them a picture; time grows a little faster than their
+number. What many clips have in common (a studio's opening, an empty slide) makes large buckets: there every
 entry meets only those that are nearest to it in each of several orders.
 """
 
@@ -109,13 +109,17 @@ def _of_table(entries: Entries, bits: Sequence[int], width: int, most: int, near
     """Yield the pairs of clips that meet in one order of bits, as ``lower << 32 | higher``."""
     words = entries.words.reshape(-1)
     moves = _moves(bits)
-    moved = _permuted(words, moves)
-    # Buckets lie in parts, by their first bits; what is sorted at a time is small.
+    # Buckets lie in parts, by their first bits: memory holds what is moved and sorted of one part only.
     apart = int(np.clip(math.ceil(math.log2(max(1, len(words)) / PART)), 0, 6))
-    part_of = (moved >> np.uint64(63 - apart)).astype(np.uint8)
+    part_of = np.zeros(len(words), np.uint8)
+    for begin in range(0, len(words), PART):
+        some = words[begin : begin + PART]
+        for bit in bits[:apart]:
+            part_of[begin : begin + PART] <<= 1
+            part_of[begin : begin + PART] |= (some >> np.uint64(bit)).astype(np.uint8) & np.uint8(1)
     for part in range(1 << apart):
         places = np.flatnonzero(part_of == part)
-        ranked = moved[places]
+        ranked = _permuted(words[places], moves)
         order = _ordered(ranked, places, entries, moves, most)
         yield from _meetings(ranked[order], places[order], entries.owner, width, most, near)
 

@@ -1,7 +1,7 @@
 """Copies among the clips of a corpus, and of what is forbidden; the best of a group stays.
 
 The rows of all clips may be far more than memory holds. They are read twice: once in order, to keep hashes and facts
-(about 300 bytes a clip), and then those of the candidates.
+(about 1 KB a clip), and then those of the candidates, a few thousand at a time.
 """
 
 from __future__ import annotations
@@ -116,7 +116,10 @@ class Copies:
         for number, (_, video) in enumerate(self._banned):
             gather.add(count + number, video.signature)
         place_of = np.concatenate([np.argsort(self._clips, kind="stable"), count + np.arange(len(self._banned))])
-        entries = [_ranked(one, place_of) for one in gather.entries()]
+        rank = np.empty(len(place_of), np.int64)
+        rank[place_of] = np.arange(len(place_of))
+        # Numbered by the order of their ids, so that no bucket depends on the order of the inputs.
+        entries = gather.entries(rank)
         self._hashed = place_of[self._candidates(entries)]
 
     def _alike(self) -> tuple[dict[int, str], dict[int, list[int]]]:
@@ -226,15 +229,6 @@ def _rank(owner: npt.NDArray[np.int64], apart: npt.NDArray[np.float32]) -> npt.N
     out = np.empty(len(owner), np.int64)
     out[order] = np.arange(len(owner)) - begins
     return out
-
-
-def _ranked(entries: Entries, place_of: npt.NDArray[np.int64]) -> Entries:
-    """Number the clips by the order of their ids, so that no bucket depends on the order of the inputs."""
-    rank = np.empty(len(place_of), np.int32)
-    rank[place_of] = np.arange(len(place_of), dtype=np.int32)
-    owner = rank[entries.owner]
-    order = np.argsort(owner, kind="stable")
-    return Entries(entries.words[:, order], owner[order])
 
 
 def _each(pairs: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import numpy.typing as npt
 
 from stages.near.buckets import Entries, distinct
-from synflow.media.signature import Edit, Signature, hashes, hashes_of_edits, telling, unpack_all
+from synflow.media.hashes import Edit, hashes, hashes_of_edits, telling
+from synflow.media.signature import Signature, unpack_all
 
 CHUNK = 512
 """Fingerprints whose pictures are hashed at a time."""
@@ -29,9 +32,9 @@ class Gather:
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, str | Signature]] = []
-        self._words: list[npt.NDArray[np.uint64]] = []
-        self._owner: list[npt.NDArray[np.int32]] = []
-        self._middle: list[npt.NDArray[np.uint64]] = []
+        # Arrays that grow where they lie: lists of small ones would leave memory in pieces.
+        self._words = [array("Q") for _ in (*EDITS, MIDDLE)]
+        self._owner, self._middle = array("q"), array("Q")
 
     def add(self, place: int, found: str | Signature) -> None:
         """Add the pictures of clip number ``place``, whose fingerprint may be packed."""
@@ -42,16 +45,25 @@ class Gather:
     def middles(self, count: int) -> npt.NDArray[np.uint64]:
         """Return the hash of the middle picture of each of the ``count`` clips that were added first."""
         self._hash()
-        return np.concatenate([np.zeros(0, np.uint64), *self._middle])[:count]
+        return np.frombuffer(self._middle, np.uint64, count).copy() if count else np.zeros(0, np.uint64)
 
-    def entries(self) -> tuple[Entries, Entries]:
-        """Return the hashes of all pictures that were added, and those of their middles; nothing is left here."""
+    def entries(self, number: npt.NDArray[np.int64]) -> tuple[Entries, Entries]:
+        """Return the hashes of all pictures that were added, and those of their middles; nothing is left here.
+
+        Args:
+            number: of each clip, by the place it was added with: their order there.
+        """
         self._hash()
-        if not self._words:
+        if not self._owner:
             return Entries.nothing(), Entries.nothing()
-        words, owner = np.concatenate(self._words, axis=1), np.concatenate(self._owner)
-        self._words.clear()
-        return Entries(words[:-1], owner), Entries(words[-1:], owner)
+        owner = number[np.frombuffer(self._owner, np.int64)].astype(np.int32)
+        order = np.argsort(owner, kind="stable")
+        words = np.empty((len(self._words), len(owner)), np.uint64)
+        for place in range(len(self._words)):
+            words[place] = np.frombuffer(self._words[place], np.uint64)[order]
+            self._words[place] = array("Q")
+        self._owner = array("q")
+        return Entries(words[:-1], owner[order]), Entries(words[-1:], owner[order])
 
     def _hash(self) -> None:
         if not self._waiting:
@@ -72,7 +84,8 @@ class Gather:
             chosen += kept
             owner += [place] * len(kept)
             start = end
-        self._words.append(hashes_of_edits(thumbs[chosen], (*EDITS, MIDDLE)))
-        self._owner.append(np.array(owner, np.int32))
-        self._middle.append(plain[middle])
+        for held, found in zip(self._words, hashes_of_edits(thumbs[chosen], (*EDITS, MIDDLE)), strict=True):
+            held.frombytes(found.tobytes())
+        self._owner.extend(owner)
+        self._middle.frombytes(plain[middle].tobytes())
         self._waiting.clear()

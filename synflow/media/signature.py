@@ -2,9 +2,7 @@
 
 The fingerprint is a row of 12 x 12 luma thumbnails of 6 bits a pixel. A clip in which hardly anything moves needs few
 of them; it has one picture of 32 x 32 besides, because such clips can only be told apart by what little they show.
-A thumbnail's low DCT frequencies give a 63-bit hash (signs, as in pHash; a mirrored picture flips the signs of the odd
-columns, so no second hash is needed). Hashes only find *candidates*; `synflow.media.likeness` decides. The method is
-ours.
+`synflow.media.hashes` find *candidates* for copies, `synflow.media.likeness` decides. The method is ours.
 """
 
 from __future__ import annotations
@@ -47,14 +45,10 @@ DETAIL = 32
 LEVELS = 64
 """Grey levels of a stored pixel; one is a twelfth of the spread of a picture."""
 
-PLAIN = 5
-"""Negative bits of a hash under which its picture shows nothing to know it by: black, white, a plain wall."""
-
 TONE = 6
 """Grey levels by which the pixels of a bar may differ."""
 
 Thumbs = npt.NDArray[np.uint8]
-Words = npt.NDArray[np.uint64]
 Unit = npt.NDArray[np.float32]
 
 
@@ -259,55 +253,6 @@ def _laid_out(pixels: npt.NDArray[np.uint8]) -> Signature:
 
 
 @cache
-def _waves() -> npt.NDArray[np.float32]:
-    """Return what maps a flat thumbnail to its 63 low DCT coefficients but the mean, float32 ``[144, 63]``."""
-    order, place = np.arange(8)[:, None], np.arange(SIDE)
-    rows = np.sqrt(2 / SIDE) * np.cos(np.pi * (2 * place + 1) * order / (2 * SIDE))
-    rows[0] /= np.sqrt(2)
-    return np.asarray(np.kron(rows, rows)[1:].T, np.float32)
-
-
-ODD = np.array([column % 2 == 1 for _ in range(8) for column in range(8)][1:])
-
-
-@dataclass(frozen=True)
-class Edit:
-    """What may have been made of a picture: a part of it, mirrored.
-
-    Attributes:
-        part: share of its sides that is left. x, y: where that lies, 0 (left, top) to 1.
-        mirrored: left and right are exchanged.
-    """
-
-    part: float = 1.0
-    x: float = 0.5
-    y: float = 0.5
-    mirrored: bool = False
-
-
-def hashes(thumbs: Thumbs, edit: Edit = Edit()) -> Words:
-    """Return a 63-bit hash of what an edit makes of each thumbnail, uint64 ``[k]``."""
-    return np.asarray(hashes_of_edits(thumbs, [edit])[0])
-
-
-def hashes_of_edits(thumbs: Thumbs, edits: Sequence[Edit]) -> Words:
-    """Return the same of many edits, uint64 ``[edits, k]``."""
-    pixels = thumbs.reshape(len(thumbs), -1).astype(np.float32) - LEVELS / 2
-    bits = np.zeros((len(edits), len(thumbs), 64), np.uint8)
-    for row, edit in zip(bits, edits, strict=True):
-        # What is nearly 0 is noise (bars, slides): it counts as positive in every copy.
-        np.greater(pixels @ _waves_of(edit), -1.2, out=row[:, :63], casting="unsafe")
-    return np.ascontiguousarray(np.packbits(bits, axis=2, bitorder="little")).view(np.uint64)[:, :, 0]
-
-
-@cache
-def _waves_of(edit: Edit) -> npt.NDArray[np.float32]:
-    """Return what maps a flat thumbnail to the coefficients of what an edit makes of it, float32 ``[144, 63]``."""
-    waves = _waves() if edit.part == 1 else view(edit.part, edit.part, edit.x, edit.y) @ _waves()
-    return np.where(ODD, -waves, waves) if edit.mirrored else waves
-
-
-@cache
 def view(wide: float, high: float, x: float = 0.5, y: float = 0.5) -> npt.NDArray[np.float32]:
     """Return what maps a flat thumbnail to a part of itself, float32 ``[144, 144]``.
 
@@ -328,8 +273,3 @@ def _part(share: float, place: float) -> npt.NDArray[np.float64]:
     out[np.arange(SIDE), left] = 1 - (spots - left)
     out[np.arange(SIDE), left + 1] += spots - left
     return out
-
-
-def telling(words: Words) -> npt.NDArray[np.bool_]:
-    """Tell which hashes are of pictures that show something."""
-    return np.asarray(63 - np.bitwise_count(words) >= PLAIN)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+from kit import fingerprints  # noqa: E402
 from kit.records import Record  # noqa: E402
 from kit.watch import watched  # noqa: E402
 from known_edits import judged, shortfalls  # noqa: E402
@@ -70,3 +72,25 @@ def test_precision_and_recall_by_reason() -> None:
 def test_only_a_shortfall_that_cannot_be_helped_is_excused(edit: str) -> None:
     result = judged([record("x", edit, "caption-mismatch")], {})
     assert bool(shortfalls(result)["caption-mismatch"]) == (edit == "wrong")
+
+
+def test_fingerprints_are_made_anew_alike_and_their_copies_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprints, "BATCH", 300)
+    rng = np.random.default_rng(2)
+    walks = [rng.standard_normal((12, 12)) + rng.standard_normal((9, 12, 12)).cumsum(axis=0) / 3 for _ in range(24)]
+    stock = fingerprints.Stock([fingerprints.stored(walk) for walk in walks])
+    rows = [row for batch in (0, 1) for row in fingerprints.Maker(stock, 7).batch(batch)]
+    assert rows == [row for batch in (0, 1) for row in fingerprints.Maker(stock, 7).batch(batch)]
+    names = [row["clip"] for row in rows]
+    assert 600 <= len(names) == len(set(names)) == len({row["source"] for row in rows})
+    copies = [name for name in names if "." in name]
+    assert {name.partition(".")[0] for name in copies} < set(names)
+    assert 0.02 < len(copies) / len(names) < 0.3
+    other = list(fingerprints.Maker(stock, 8).batch(0))
+    assert [row["thumbs"] for row in other[:50]] != [row["thumbs"] for row in rows[:50]]
+
+
+def test_too_few_clips_are_refused() -> None:
+    still = fingerprints.stored(np.zeros((4, 12, 12)), np.zeros((32, 32)))
+    with pytest.raises(SystemExit, match="too few"):
+        fingerprints.Stock([still] * 30)

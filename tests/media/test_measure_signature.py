@@ -4,22 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from synflow.media.hashes import Edit, hashes, telling
 from synflow.media.likeness import Likeness, Seen, compare_all
 from synflow.media.likeness import compare as compare_seen
 from synflow.media.matching import in_order
-from synflow.media.signature import (
-    MOST,
-    STILL,
-    Edit,
-    Signature,
-    hashes,
-    pack,
-    signature,
-    telling,
-    track,
-    unpack,
-    unpack_all,
-)
+from synflow.media.signature import MOST, STILL, Signature, pack, signature, track, unpack, unpack_all
 
 FPS = 25
 
