@@ -18,7 +18,7 @@ class Scan:
     Attributes:
         times: float64, shape ``[n]``: seconds from the first picture, increasing.
         luma: uint8, shape ``[n, h, w]``: brightness of each of those pictures, ``max(h, w) == 160``. A source of more
-            than 30 pictures a second is thinned to as many; a long one evenly so that ``n <= 9000``.
+            than 60 pictures a second is thinned to as many; a long one evenly so that ``n <= 9000``.
         color: uint8, shape ``[m, h2, w2, 3]``: small RGB pictures (``max(h2, w2) == 64``) at ``color_times``.
         frames: pictures decoded; ``errors``: packets that would not decode or pictures marked corrupt.
         end: seconds at which the last picture ends.

@@ -27,8 +27,8 @@ COLOR_STEP = 0.5
 COLOR_COUNT = 600
 """Most colour thumbnails of a scan."""
 
-LUMA_STEP = 0.0325
-"""Seconds between brightness pictures, at least: a source of 30 pictures a second or fewer keeps all of them."""
+LUMA_STEP = 0.0162
+"""Seconds between brightness pictures, at least: a source of 60 pictures a second or fewer keeps all of them."""
 
 LUMA_COUNT = 9000
 """Most brightness pictures of a scan."""
