@@ -235,23 +235,6 @@ def _number(text: str, evidence: Measured) -> Iterable[Verdict]:
     yield "contradicted" if alone else "unknown"
 
 
-def events_of(shares: Sequence[float]) -> tuple[int | None, int | None]:
-    """Return at which picture a colour comes, and at which it is seen last; None where it is there from or to the end.
-
-    None too where it comes and goes more than once.
-    """
-    here = [value >= HERE for value in shares]
-    if not any(here):
-        return None, None
-    first, last = here.index(True), len(here) - 1 - here[::-1].index(True)
-    clean = all(value <= GONE for value in (*shares[: max(0, first - 1)], *shares[last + 2 :]))
-    if not clean:
-        return None, None
-    comes = first if first > 0 and shares[0] <= GONE else None
-    goes = last if last < len(shares) - 1 and shares[-1] <= GONE else None
-    return comes, goes
-
-
 Rule = Callable[[str, Measured], Iterable[Verdict]]
 TIME_RULES: tuple[Rule, ...] = (_camera, _cuts, _brightness_change, _color_change, _direction, _number, count_claims)
 """Each is given a claim in small letters and what was measured."""
