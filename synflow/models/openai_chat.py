@@ -24,6 +24,7 @@ class OpenAiOptions(BaseModel):
         api_key: ``{"env": NAME}``: the environment variable that holds the key.
         timeout: seconds that one call may take in all; ``patience``: seconds that one ask may take, retries included.
         attempts: calls for one ask at most; ``concurrency``: asks in flight at each address.
+        probe_every: seconds between probes of a server that fails time after time; ``probes`` that may fail.
         max_pixels: pixels of a picture that the model sees at most, asked of the server (vLLM's
             ``--trust-request-mm-kwargs``); None: as the server is set.
     """
@@ -35,9 +36,11 @@ class OpenAiOptions(BaseModel):
     revision: str = ""
     api_key: dict[str, str] | None = None
     timeout: float = Field(120.0, gt=0)
-    attempts: int = Field(5, ge=1)
-    patience: float = Field(600.0, gt=0)
+    attempts: int = Field(12, ge=1)
+    patience: float = Field(1800.0, gt=0)
     concurrency: int = Field(16, ge=1)
+    probe_every: float = Field(5.0, gt=0)
+    probes: int = Field(12, ge=1)
     max_pixels: int | None = None
 
     @property

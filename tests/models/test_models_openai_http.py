@@ -113,7 +113,7 @@ def reset(handler: Handler, body: dict[str, Any]) -> None:
 
 
 def hang(handler: Handler, body: dict[str, Any]) -> None:
-    time.sleep(1.0)
+    time.sleep(2.5)
     handler.close_connection = True
 
 
@@ -121,7 +121,7 @@ def drip(handler: Handler, body: dict[str, Any]) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
-    for _ in range(20):
+    for _ in range(50):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.05)
@@ -157,7 +157,7 @@ def second() -> Iterator[ScriptedServer]:
 
 
 def options(*servers: ScriptedServer, **more: Any) -> OpenAiOptions:
-    return OpenAiOptions(**{"base_url": tuple(s.url for s in servers), "model": "tiny", "timeout": 0.5, **more})
+    return OpenAiOptions(**{"base_url": tuple(s.url for s in servers), "model": "tiny", "timeout": 1.0, **more})
 
 
 def ask(text: str = "say", affinity: str = "") -> Ask:
