@@ -93,8 +93,11 @@ def film_tokens(
     """Return the visual tokens of a clip's frames.
 
     Args:
-        frames: how many are shown; ``width``, ``height``: of each, in pixels.
-        least, most: pixels of one picture.
+        frames: how many are shown.
+        width: of each, in pixels.
+        height: of each, in pixels.
+        least: pixels of one picture.
+        most: pixels of one picture.
         merged: sent as a video, of which two frames at a time become one grid of tokens; else as single pictures.
     """
     grids = -(-frames // 2) if merged else frames

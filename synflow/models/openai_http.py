@@ -71,10 +71,8 @@ class OpenAiServer:
 
     @property
     def model(self) -> str:
-        """What request digests name: the model, its revision, and what else changes its answers."""
-        revision = f"@{self.options.revision}" if self.options.revision else ""
-        pixels = f"?max_pixels={self.options.max_pixels}" if self.options.max_pixels else ""
-        return f"{self.options.model}{revision}{pixels}"
+        """What request digests name."""
+        return self.options.identity
 
     def check(self) -> None:
         """Make sure, once, that the server has the model.
