@@ -70,7 +70,6 @@ class Worker:
             if chosen["use"] == "openai_http":
                 # The bound holds at each server for the whole run, so every worker gets its share.
                 chosen["concurrency"] = max(1, -(-chosen["concurrency"] // unit.get("workers", 1)))
-                chosen.pop("serve", None)
             self._vlm = open_vlm(chosen)
         path = self.layout.journal(unit["pass"]["name"], unit["shard"])
         return Journalled(self._vlm, path, append_lines, earlier=journals_of(unit.get("reuse")))

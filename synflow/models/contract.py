@@ -109,8 +109,8 @@ def _chosen(role: str, spec: Mapping[str, Any], known: Mapping[str, T]) -> T:
 
 
 def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the backend."""
-    return {name: value for name, value in spec.items() if name != "use"}
+    """Return the parameters of the backend; how `synflow serve` loads a model is not its business."""
+    return {name: value for name, value in spec.items() if name not in ("use", "serve")}
 
 
 def _signals_vlm(options: Mapping[str, Any]) -> Vlm:
