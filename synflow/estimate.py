@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from synflow.checkpoints import MAX_PIXELS, picture_tokens, seen_size
 from synflow.manifest import Manifest
 from synflow.plan import passes_of
 from synflow.records import TASKS, InputRecord
@@ -24,7 +25,6 @@ CLIPS_PER_RECORD = 1.2
 CPU_SECONDS_PER_CLIP = 0.35
 """Decode, measures and stored frames of one clip."""
 
-PICTURE_TOKENS = 200
 PROMPT_TOKENS = 700
 ANSWER_TOKENS = {"captions": 450, "composed": 60}
 GPU_TOKENS_PER_SECOND = {"prompt": 12_000, "answer": 1_200}
@@ -44,6 +44,8 @@ class Estimate:
         passes: name, stages and corpus stages of each pass.
         pairs: task -> expected number; disk: bytes.
         calls: requests to models that are served; ``tokens`` of prompt (pictures included) and answer.
+        vision: what a picture of 16:9 costs a Qwen2.5-VL: ``frames`` of a clip, ``width`` and ``height`` as the model
+            sees them, ``picture`` tokens each, ``clip`` tokens of all.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Estimate:
     model: str = "signals"
     calls: int = 0
     tokens: dict[str, int] = field(default_factory=dict)
+    vision: dict[str, int] = field(default_factory=dict)
     disk: int = 0
     cpu_hours: float = 0.0
     gpu_hours: float = 0.0
@@ -99,6 +102,7 @@ def estimate(manifest: Manifest, records: Iterable[InputRecord]) -> Estimate:
         model=str(getattr(manifest.models.vlm, "model", "signals")),
         calls=calls,
         tokens=tokens if served else {},
+        vision=vision(manifest) if served else {},
         disk=_disk(manifest, kept, pairs),
         cpu_hours=round(clips * CPU_SECONDS_PER_CLIP / 3600, 3),
         gpu_hours=round(seconds / 3600, 3),
@@ -118,15 +122,26 @@ def _pairs(manifest: Manifest, kept: int) -> dict[str, int]:
     return found
 
 
+def vision(manifest: Manifest) -> dict[str, int]:
+    """Return what the frames of one clip cost a served model, for pictures of 16:9."""
+    short = manifest.media.short_side
+    wide = round(short * 16 / 9)
+    most = getattr(manifest.models.vlm, "max_pixels", None) or MAX_PIXELS
+    width, height = seen_size(wide, short, most=most)
+    each = picture_tokens(wide, short, most=most)
+    frames = manifest.media.frames
+    return {"frames": frames, "width": width, "height": height, "picture": each, "clip": frames * each}
+
+
 def _asks(manifest: Manifest, kept: int, pairs: dict[str, int]) -> tuple[int, dict[str, int]]:
     """Return calls, and tokens of prompts and answers, of all stages that ask a model."""
     names = [entry.name for entry in manifest.stages]
-    frames = manifest.media.frames
+    frames, each = manifest.media.frames, vision(manifest)["picture"]
     captions = kept if "enrich" in names else 0
     pictures = kept if "enrich" in names else 0
     composed = round(kept * (PAIRS_PER_CLIP["ti2v"] + PAIRS_PER_CLIP["tv2v"])) if pairs else 0
-    prompt = captions * (frames * PICTURE_TOKENS + PROMPT_TOKENS) + pictures * (PICTURE_TOKENS + PROMPT_TOKENS)
-    prompt += composed * ((frames + 1) * PICTURE_TOKENS + PROMPT_TOKENS)
+    prompt = captions * (frames * each + PROMPT_TOKENS) + pictures * (each + PROMPT_TOKENS)
+    prompt += composed * ((frames + 1) * each + PROMPT_TOKENS)
     answer = (captions + pictures) * ANSWER_TOKENS["captions"] + composed * ANSWER_TOKENS["composed"]
     return captions + pictures + composed, {"prompt": prompt, "answer": answer}
 

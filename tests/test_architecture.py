@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"boxes"}),
-    frozenset({"errors", "ids", "records", "asks", "claims"}),
+    frozenset({"errors", "ids", "records", "asks", "claims", "checkpoints"}),
     frozenset({"pictures"}),
     frozenset({"contract", "datafile", "durable", "pairs", "answers", "console"}),
     frozenset({"registry", "manifest", "prompts", "sources", "media", "models", "store"}),
@@ -56,10 +56,10 @@ FREE = frozenset({"numpy", "pydantic", "cv2", "typing_extensions"})
 """Third-party packages that any file may import."""
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
-    "ray": ("synflow/executors/ray.py",),
+    "ray": ("synflow/executors/ray.py", "synflow/models/vllm_engine.py"),
     "av": ("synflow/media/", "synflow/world/"),
     "decord": ("synflow/media/",),
-    "PIL": ("synflow/media/",),
+    "PIL": ("synflow/media/", "synflow/models/vllm_engine.py"),
     "httpx": ("synflow/models/openai_http.py", "synflow/sources/http.py"),
     "torch": ("synflow/models/transformers_embedder.py", "synflow/train/", "synflow/evaluate/"),
     "transformers": ("synflow/models/transformers_embedder.py", "synflow/train/", "synflow/evaluate/"),

@@ -96,6 +96,10 @@ def _show(console: Console, found: Estimate) -> None:
     table.add_row("model", f"{clean(found.model, 80)}, about {count_of(found.calls, 'call')}")
     if found.tokens:
         table.add_row("tokens", f"{found.tokens['prompt']:,} read, {found.tokens['answer']:,} written")
+    if found.vision:
+        seen = found.vision
+        each = f"{seen['frames']} frames x {seen['picture']} tokens (16:9 seen at {seen['width']} x {seen['height']})"
+        table.add_row("a clip", f"{each}: media.frames, media.short_side, models.vlm.max_pixels")
     table.add_row("disk", size_of(found.disk))
     table.add_row("CPU", duration_of(found.cpu_hours * 3600) + " of one core")
     table.add_row("GPU", duration_of(found.gpu_hours * 3600) + " of one GPU" if found.gpu_hours else "none")

@@ -110,6 +110,8 @@ def state_view(state: RunState) -> Group:
     largest = dict(sorted(state.drops.items(), key=lambda item: -item[1]))
     reasons = {clean(name.rpartition("/")[2], 60): number for name, number in largest.items()}
     facts.add_row(Text("dropped", style="dim"), f"{sum(state.drops.values()):,}", Text(listed(reasons, 4), style="dim"))
+    if state.asked:
+        facts.add_row(Text("asked", style="dim"), f"{state.asked['calls']:,}", Text(_asked(state.asked), style="dim"))
     if state.reused is not None:
         facts.add_row(Text("taken over", style="dim"), "", Text(reused_line(state.reused), style="dim"))
     if state.clips_per_second:
@@ -117,6 +119,18 @@ def state_view(state: RunState) -> Group:
     if state.seconds_left is not None and not state.complete:
         facts.add_row(Text("left", style="dim"), duration_of(state.seconds_left), "")
     return Group(head, Text(""), table, Text(""), facts)
+
+
+def _asked(asked: dict[str, int]) -> str:
+    """Return what came of the calls of models, tokens only where a model counts them."""
+    told = f"model calls; {asked['hits']:,} answers known already"
+    read = asked["prompt_tokens"]
+    if not read:
+        return told
+    return (
+        f"{told}; {read:,} tokens read, {asked['cached_tokens'] / read:.0%} of them cached, "
+        f"{asked['answer_tokens']:,} written"
+    )
 
 
 def _note(one: PassState) -> str:

@@ -66,7 +66,11 @@ class Worker:
     def vlm(self, unit: Mapping[str, Any]) -> Journalled:
         """Return the model that sees and writes, with the journal of one shard."""
         if self._vlm is None:
-            self._vlm = open_vlm(self._model("vlm"))
+            chosen = dict(self._model("vlm"))
+            if chosen["use"] == "openai_http":
+                # The bound holds at each server for the whole run, so every worker gets its share.
+                chosen["concurrency"] = max(1, -(-chosen["concurrency"] // unit.get("workers", 1)))
+            self._vlm = open_vlm(chosen)
         path = self.layout.journal(unit["pass"]["name"], unit["shard"])
         return Journalled(self._vlm, path, append_lines, earlier=journals_of(unit.get("reuse")))
 

@@ -19,6 +19,7 @@ Whoever opens a model wraps it as ``Journalled(backend, path, append_lines)``; `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from synflow.asks import Embedder, Vlm
@@ -34,7 +35,11 @@ def open_vlm(spec: Mapping[str, Any]) -> Vlm:
     Raises:
         UsageError: no such backend, a part of it is not installed, or its parameters are wrong.
     """
-    known: dict[str, Callable[[Mapping[str, Any]], Vlm]] = {"signals": _signals_vlm, "openai_http": _openai_vlm}
+    known: dict[str, Callable[[Mapping[str, Any]], Vlm]] = {
+        "signals": _signals_vlm,
+        "openai_http": _openai_vlm,
+        "vllm_engine": _vllm_engine,
+    }
     return _chosen("vlm", spec, known)(_options(spec))
 
 
@@ -74,6 +79,23 @@ def preflight(models: Mapping[str, Mapping[str, Any]]) -> None:
             model.check()
 
 
+def start_engines(models: Mapping[str, Mapping[str, Any]]) -> AbstractContextManager[object] | None:
+    """Start what a run's models need beside the workers; None where that is nothing. Ray must be up, or is started.
+
+    Args:
+        models: the models that the run will ask, by role.
+
+    Raises:
+        UsageError: vLLM is not installed or will not take the parameters. ServiceDown: an engine does not come up.
+    """
+    spec = models.get("vlm", {})
+    if spec.get("use") != "vllm_engine":
+        return None
+    from synflow.models.vllm_engine import Engines
+
+    return closing(Engines(_options(spec)))
+
+
 T = TypeVar("T")
 
 
@@ -87,8 +109,8 @@ def _chosen(role: str, spec: Mapping[str, Any], known: Mapping[str, T]) -> T:
 
 
 def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the backend."""
-    return {name: value for name, value in spec.items() if name != "use"}
+    """Return the parameters of the backend; how `synflow serve` loads a model is not its business."""
+    return {name: value for name, value in spec.items() if name not in ("use", "serve")}
 
 
 def _signals_vlm(options: Mapping[str, Any]) -> Vlm:
@@ -109,6 +131,12 @@ def _openai_vlm(options: Mapping[str, Any]) -> Vlm:
     from synflow.models.openai_http import open_openai
 
     return open_openai(options)
+
+
+def _vllm_engine(options: Mapping[str, Any]) -> Vlm:
+    from synflow.models.vllm_engine import VllmEngine, options_of
+
+    return VllmEngine(options_of(options))
 
 
 def _openai_embedder(options: Mapping[str, Any]) -> Embedder:

@@ -24,8 +24,10 @@ class OpenAiOptions(BaseModel):
         api_key: ``{"env": NAME}``: the environment variable that holds the key.
         timeout: seconds that one call may take in all; ``patience``: seconds that one ask may take, retries included.
         attempts: calls for one ask at most; ``concurrency``: asks in flight at each address.
+        probe_every: seconds between probes of a server that fails time after time; ``probes`` that may fail.
         max_pixels: pixels of a picture that the model sees at most, asked of the server (vLLM's
             ``--trust-request-mm-kwargs``); None: as the server is set.
+        top_p, top_k, repetition_penalty: of sampling; None: as the server is set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,10 +37,23 @@ class OpenAiOptions(BaseModel):
     revision: str = ""
     api_key: dict[str, str] | None = None
     timeout: float = Field(120.0, gt=0)
-    attempts: int = Field(5, ge=1)
-    patience: float = Field(600.0, gt=0)
+    attempts: int = Field(12, ge=1)
+    patience: float = Field(1800.0, gt=0)
     concurrency: int = Field(16, ge=1)
+    probe_every: float = Field(5.0, gt=0)
+    probes: int = Field(12, ge=1)
     max_pixels: int | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+
+    @property
+    def identity(self) -> str:
+        """What request digests name: the model, its revision, and what else changes its answers."""
+        revision = f"@{self.revision}" if self.revision else ""
+        names = ("max_pixels", "top_p", "top_k", "repetition_penalty")
+        given = [f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None]
+        return f"{self.model}{revision}{'?' if given else ''}{'&'.join(given)}"
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -65,9 +80,7 @@ def chat_body(ask: Ask, options: OpenAiOptions) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": options.model,
         "messages": chat_messages(ask),
-        "temperature": ask.temperature,
-        "max_tokens": ask.max_tokens,
-        "seed": ask.seed,
+        **sampling_of(ask, options),
         "response_format": {
             "type": "json_schema",
             "json_schema": {"name": ask.prompt, "schema": dict(ask.schema), "strict": True},
@@ -76,6 +89,13 @@ def chat_body(ask: Ask, options: OpenAiOptions) -> dict[str, Any]:
     if options.max_pixels is not None:
         body["mm_processor_kwargs"] = {"max_pixels": options.max_pixels}
     return body
+
+
+def sampling_of(ask: Ask, options: OpenAiOptions) -> dict[str, Any]:
+    """Return how an answer is drawn, by the names that the protocol and vLLM share."""
+    drawn = {"temperature": ask.temperature, "max_tokens": ask.max_tokens, "seed": ask.seed}
+    others = {name: getattr(options, name) for name in ("top_p", "top_k", "repetition_penalty")}
+    return {**drawn, **{name: value for name, value in others.items() if value is not None}}
 
 
 def read_reply(ask: Ask, request: str, reply: Mapping[str, Any], options: OpenAiOptions) -> Reply:

@@ -23,11 +23,17 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import ValidationError
 
-from synflow.asks import Ask, Refusal
+from synflow.asks import Ask
 from synflow.errors import UsageError
 from synflow.ids import seed_of
 from synflow.models.openai_chat import OpenAiOptions, chat_body, message_of, read_reply, retry_after
-from synflow.models.resilience import Breaker, Limited, Outage, Reply, Retrying, TransientFailure
+from synflow.models.resilience import REFUSED, Breaker, Limited, Outage, Reply, Retrying, TransientFailure
+
+CHECKS = 4
+"""How often a server is asked for its models before it counts as not there; with pauses of 0.2, 0.4 and 0.8 s."""
+
+DENIALS = 8
+"""So many 401, 403 or 404 in a row from a server that never answered, and the manifest is wrong, not a gateway."""
 
 MOST_BYTES = 4 << 20
 """Longest reply that is read, in bytes: a thousand times an ordinary one."""
@@ -60,13 +66,13 @@ class OpenAiServer:
         self.close = weakref.finalize(self, self._client.close)
         self._checked = False
         self._check = threading.Lock()
+        self._answered = False
+        self._denials = 0
 
     @property
     def model(self) -> str:
-        """What request digests name: the model, its revision, and what else changes its answers."""
-        revision = f"@{self.options.revision}" if self.options.revision else ""
-        pixels = f"?max_pixels={self.options.max_pixels}" if self.options.max_pixels else ""
-        return f"{self.options.model}{revision}{pixels}"
+        """What request digests name."""
+        return self.options.identity
 
     def check(self) -> None:
         """Make sure, once, that the server has the model.
@@ -77,7 +83,7 @@ class OpenAiServer:
         with self._check:
             if self._checked:
                 return
-            listing = self._call("GET", "/models", None)
+            listing = self._listing()
             try:
                 served = [str(entry["id"]) for entry in listing["data"]]
             except (KeyError, TypeError) as error:
@@ -89,6 +95,20 @@ class OpenAiServer:
                     f"use one that it serves ({names}), or start it with that model",
                 )
             self._checked = True
+
+    def _listing(self) -> dict[str, Any]:
+        """Return what the server lists; a first failure is not believed."""
+        for attempt in range(1, CHECKS + 1):
+            try:
+                return self._call("GET", "/models", None)
+            except _Denied as denied:
+                if attempt == CHECKS:
+                    raise denied.usage from denied
+            except TransientFailure:
+                if attempt == CHECKS:
+                    raise
+            time.sleep(0.1 * 2**attempt)
+        raise TransientFailure("server-error", self.name)
 
     def answer(self, asks: Sequence[Ask]) -> Sequence[Reply]:
         """Return one answer or refusal for each ask, in order.
@@ -104,9 +124,14 @@ class OpenAiServer:
         request = ask.digest(self.model)
         try:
             reply = self._call("POST", self.path, self.body(ask))
-        except _Rejected as rejected:
-            return Refusal(request, "request-refused", str(rejected))
-        return self.read(ask, request, reply)
+        except _Denied as denied:
+            self._denials += 1
+            if not self._answered and self._denials >= DENIALS:
+                raise denied.usage from denied
+            raise
+        read = self.read(ask, request, reply)
+        self._answered = True
+        return read
 
     def body(self, ask: Ask) -> dict[str, Any]:
         """Return the body of the request for one ask."""
@@ -152,21 +177,27 @@ class OpenAiServer:
         status, said = response.status_code, message_of(data)
         after = retry_after(response.headers.get("Retry-After", ""))
         if status in (401, 403):
-            raise UsageError(
-                f"models.{self.role}: {self.name} refuses the key ({status})",
-                f"set models.{self.role}.api_key.env to the environment variable that holds a valid key",
+            raise _Denied(
+                f"{self.name}: {status} {said}",
+                UsageError(
+                    f"models.{self.role}: {self.name} refuses the key ({status})",
+                    f"set models.{self.role}.api_key.env to the environment variable that holds a valid key",
+                ),
             )
         if status == 404:
-            raise UsageError(
-                f"models.{self.role}: {self.name} has no such model or path: {said}",
-                f"check models.{self.role}.base_url and model",
+            raise _Denied(
+                f"{self.name}: {status} {said}",
+                UsageError(
+                    f"models.{self.role}: {self.name} has no such model or path: {said}",
+                    f"check models.{self.role}.base_url and model",
+                ),
             )
         if status == 429:
             raise TransientFailure("rate-limit", f"{self.name}: {status} {said}", after)
         if status in (408, 409, 425) or status >= 500 or 300 <= status < 400:
             raise TransientFailure("server-error", f"{self.name}: {status} {said}", after)
         if 400 <= status < 500:
-            raise _Rejected(f"{status} {said}")
+            raise TransientFailure(REFUSED, f"{status} {said}", after)
         raise TransientFailure("bad-reply", f"{self.name}: status {status}")
 
 
@@ -179,8 +210,16 @@ def _is_address(url: str) -> bool:
         return False
 
 
-class _Rejected(Exception):
-    """The server says that this request can never be answered (400, 413, 422)."""
+class _Denied(TransientFailure):
+    """401, 403 or 404: a gateway in trouble, or a manifest that names a wrong key, model or path (``usage``)."""
+
+    def __init__(self, detail: str, usage: UsageError) -> None:
+        super().__init__("server-error", detail)
+        self.usage = usage
+
+    def __reduce__(self) -> tuple[type[_Denied], tuple[str, UsageError]]:  # type: ignore[override]
+        """Keep all fields when the error crosses a process boundary."""
+        return (type(self), (self.detail, self.usage))
 
 
 class Route:
@@ -227,7 +266,11 @@ class OpenAiHttp:
     def __init__(self, options: OpenAiOptions, key: str = "", server: type[OpenAiServer] = OpenAiServer) -> None:
         self.servers = tuple(server(url, options, key) for url in options.addresses)
         self._chain = Limited(
-            Retrying(Route([Breaker(s) for s in self.servers]), options.attempts, options.patience),
+            Retrying(
+                Route([Breaker(s, pause=options.probe_every, probes=options.probes) for s in self.servers]),
+                options.attempts,
+                options.patience,
+            ),
             options.concurrency * len(self.servers),
         )
 

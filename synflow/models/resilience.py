@@ -7,7 +7,9 @@ Each class wraps a `Vlm` and is one itself. Around a server they stand as
 failure of one call                    what becomes of it
 =====================================  ==========================================================
 429, 5xx, reset, timeout, odd reply    `TransientFailure`; asked again, capped in number and time
-the same ask fails until the caps      `Outage`
+400, 413, 422 and other 4xx            the same with short pauses: gateways give them by mistake too
+the same ask fails until the caps      a `Refusal` if the server answers something else, else `Outage`
+the server refuses whatever it gets    `Outage`: nothing of the run would come to be
 many calls in a row fail               the breaker opens: one probe at a time, then `Outage`
 an answer that cannot be used          a `Refusal`; asking again would not help
 =====================================  ==========================================================
@@ -19,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 
 from synflow.asks import Answer, Ask, Refusal, Vlm
 from synflow.errors import ServiceDown
@@ -26,12 +29,27 @@ from synflow.ids import rng_of
 
 Reply = Answer | Refusal
 
+REFUSED = "request-refused"
+"""Reason of a failure by which the server says that it can never answer the request."""
+
+ALIVE = frozenset({"rate-limit", REFUSED})
+"""Reasons of failures that show a server at work; a breaker does not count them."""
+
+CANARY = Ask(
+    "canary", "", 'Answer {"ok": true}.', {"type": "object", "properties": {"ok": {"type": "boolean"}}},
+    max_tokens=16, temperature=0.0,
+)  # fmt: skip
+"""The least that can be asked: who answers it is alive, and what else it fails on is that request's own fault."""
+CANARIES = 3
+ALL_REFUSED = 8
+"""So many requests refused by a server that never answered any, and it is not the requests."""
+
 
 class TransientFailure(ServiceDown):
     """One call failed in a way that may pass.
 
     Args:
-        reason: ``rate-limit``, ``server-error``, ``reset``, ``timeout`` or ``bad-reply``.
+        reason: ``rate-limit``, ``server-error``, ``reset``, ``timeout``, ``bad-reply`` or ``request-refused``.
         detail: what was seen, in one line.
         after: seconds that the server asked to wait; None where it did not say.
     """
@@ -74,8 +92,8 @@ class Retrying:
     def __init__(
         self,
         backend: Vlm,
-        attempts: int = 5,
-        patience: float = 600.0,
+        attempts: int = 12,
+        patience: float = 1800.0,
         base: float = 0.5,
         cap: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
@@ -85,6 +103,8 @@ class Retrying:
         self.retries = 0
         self._attempts, self._patience, self._base, self._cap = attempts, patience, base, cap
         self._clock, self._sleep = clock, sleep
+        self._refused = 0
+        self._answered = False
 
     @property
     def model(self) -> str:
@@ -95,7 +115,7 @@ class Retrying:
         """Return one answer or refusal for each ask.
 
         Raises:
-            Outage: an ask used up its attempts or its time.
+            Outage: an ask used up its attempts or its time, and the server answers nothing else either.
         """
         replies: dict[int, Reply] = {}
         for place, ask in enumerate(asks):
@@ -112,17 +132,55 @@ class Retrying:
         began = self._clock()
         for attempt in range(1, self._attempts + 1):
             try:
-                return self.backend.answer([ask])[0]
+                reply = self.backend.answer([ask])[0]
             except TransientFailure as failure:
-                pause = min(self._cap, self._base * 2.0 ** (attempt - 1)) * (0.5 + rng.random())
+                pause = self._pause(failure, attempt) * (0.5 + rng.random())
                 pause = max(pause, failure.after or 0.0)
                 late = self._clock() + pause - began > self._patience
                 if attempt == self._attempts or late:
-                    cause = f"{self.model}: gave up after {attempt} attempts ({failure.reason}: {failure.detail})"
-                    raise Outage(cause, "check the model server, then `synflow resume` the run") from failure
+                    return self._given_up(ask, attempt, failure)
                 self.retries += 1
                 self._sleep(pause)
+            else:
+                self._answered = True
+                return reply
         raise Outage(f"{self.model}: no attempt is allowed", "set attempts to 1 or more")
+
+    def _pause(self, failure: TransientFailure, attempt: int) -> float:
+        """Return the seconds to wait before jitter; a refusal is either taken back soon or meant."""
+        if failure.reason == REFUSED:
+            return min(1.0, self._base / 10 * 2.0 ** (attempt - 1))
+        return min(self._cap, self._base * 2.0 ** (attempt - 1))
+
+    def _given_up(self, ask: Ask, attempt: int, failure: TransientFailure) -> Refusal:
+        """Return the refusal of a request that fails while others do not.
+
+        Raises:
+            Outage: it is the server that fails.
+        """
+        if failure.reason == REFUSED:
+            self._refused += 1
+            if self._answered or self._refused < ALL_REFUSED:
+                return Refusal(ask.digest(self.model), REFUSED, failure.detail)
+            raise Outage(
+                f"{self.model}: the server refuses every request ({failure.detail})",
+                "start it with limits that fit the manifest (`synflow serve` does), then `synflow resume` the run",
+            ) from failure
+        if failure.reason != "rate-limit" and self._alive(ask):
+            return Refusal(ask.digest(self.model), failure.reason, failure.detail)
+        times = f"{attempt} attempt{'s' if attempt > 1 else ''}"
+        cause = f"{self.model}: gave up after {times} ({failure.reason}: {failure.detail})"
+        raise Outage(cause, "check the model server, then `synflow resume` the run") from failure
+
+    def _alive(self, ask: Ask) -> bool:
+        """Tell whether the server that fails on an ask answers the simplest one."""
+        for _ in range(CANARIES):
+            try:
+                self.backend.answer([replace(CANARY, affinity=ask.affinity or ask.digest(self.model))])
+            except ServiceDown:
+                continue
+            return True
+        return False
 
 
 class Limited:
@@ -190,7 +248,7 @@ class Breaker:
 
     Args:
         backend: one server.
-        threshold: failures in a row that open it; a busy server (``rate-limit``) is alive and does not count.
+        threshold: failures in a row that open it; what shows a server at work (`ALIVE`) does not count.
         pause: seconds between probes.
         probes: probes that may fail.
         sleep: the passing of time; tests bring their own.
@@ -233,7 +291,7 @@ class Breaker:
                 return self._call(asks)
             except TransientFailure as failure:
                 with self._state:
-                    self._failed_probes += failure.reason != "rate-limit"
+                    self._failed_probes += failure.reason not in ALIVE
                     if self._failed_probes >= self._probes:
                         self.down = f"{failure.reason}: {failure.detail}"
                 raise
@@ -254,7 +312,7 @@ class Breaker:
             replies = self.backend.answer(asks)
         except TransientFailure as failure:
             with self._state:
-                self._failures = 0 if failure.reason == "rate-limit" else self._failures + 1
+                self._failures = 0 if failure.reason in ALIVE else self._failures + 1
             raise
         with self._state:
             self._failures = self._failed_probes = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ class RunState:
         pairs: task -> number; drops: ``stage/reason`` -> number.
         clips_per_second: of the pass under way, over its last events; None when nothing is known.
         seconds_left: for the pass under way.
+        asked: ``calls`` of models so far, answers that were known (``hits``), and ``prompt_tokens``, ``cached_tokens``
+            (of the prompt, from the server's cache) and ``answer_tokens``; empty where nothing was asked.
     """
 
     root: Path
@@ -75,6 +77,7 @@ class RunState:
     clips_per_second: float | None = None
     seconds_left: float | None = None
     reused: Reused | None = None
+    asked: dict[str, int] = field(default_factory=dict)
 
 
 def survey(root: Path) -> RunState:
@@ -122,7 +125,19 @@ def survey(root: Path) -> RunState:
     complete = layout.dataset.exists()
     rate, left = (None, None) if complete else _rate(events, passes)
     told = dict(sorted(drops.items()))
-    return RunState(root, identity["name"], complete, tuple(passes), pairs, told, rate, left, _reused(events))
+    return RunState(
+        root, identity["name"], complete, tuple(passes), pairs, told, rate, left, _reused(events), _asked(events)
+    )
+
+
+ASKED = ("calls", "hits", "prompt_tokens", "cached_tokens", "answer_tokens")
+
+
+def _asked(events: list[dict[str, Any]]) -> dict[str, int]:
+    """Return what models were asked; shards that failed had calls too, which nobody wrote down."""
+    done = [event.get("usage", {}) for event in events if event["event"] == "shard-done"]
+    sums = {name: sum(int(usage.get(name, 0)) for usage in done) for name in ASKED}
+    return sums if sums["calls"] or sums["hits"] else {}
 
 
 def _receipts_by_pass(layout: RunLayout) -> dict[str, list[Any]]:

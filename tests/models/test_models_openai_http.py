@@ -14,9 +14,10 @@ from synflow.asks import Answer, Ask, Item, Picture, Refusal
 from synflow.errors import ServiceDown, UsageError
 from synflow.ids import digest
 from synflow.models.contract import open_embedder, open_vlm, preflight
+from synflow.models.journal import PASSING
 from synflow.models.openai_chat import OpenAiOptions
 from synflow.models.openai_http import OpenAiHttp, OpenAiServer, Route
-from synflow.models.resilience import Breaker, Retrying, TransientFailure
+from synflow.models.resilience import Breaker, Outage, Retrying, TransientFailure
 
 SCHEMA = {
     "type": "object",
@@ -113,7 +114,7 @@ def reset(handler: Handler, body: dict[str, Any]) -> None:
 
 
 def hang(handler: Handler, body: dict[str, Any]) -> None:
-    time.sleep(1.0)
+    time.sleep(2.5)
     handler.close_connection = True
 
 
@@ -121,7 +122,7 @@ def drip(handler: Handler, body: dict[str, Any]) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
-    for _ in range(20):
+    for _ in range(50):
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.05)
@@ -157,7 +158,7 @@ def second() -> Iterator[ScriptedServer]:
 
 
 def options(*servers: ScriptedServer, **more: Any) -> OpenAiOptions:
-    return OpenAiOptions(**{"base_url": tuple(s.url for s in servers), "model": "tiny", "timeout": 0.5, **more})
+    return OpenAiOptions(**{"base_url": tuple(s.url for s in servers), "model": "tiny", "timeout": 1.0, **more})
 
 
 def ask(text: str = "say", affinity: str = "") -> Ask:
@@ -166,7 +167,8 @@ def ask(text: str = "say", affinity: str = "") -> Ask:
 
 
 def patient(one: ScriptedServer, pauses: list[float]) -> Retrying:
-    return Retrying(Route([Breaker(OpenAiServer(one.url, options(one)))]), sleep=pauses.append)
+    breaker = Breaker(OpenAiServer(one.url, options(one)), sleep=lambda _: None)
+    return Retrying(Route([breaker]), sleep=pauses.append)
 
 
 def test_request_has_system_then_pictures_then_instruction(server: ScriptedServer) -> None:
@@ -206,6 +208,11 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "wrong shape": (status(200, {"choices": [{"message": "hi"}]}), "bad-reply"),
     "no text": (status(200, {"choices": [{"message": {"content": None}, "finish_reason": "stop"}]}), "bad-reply"),
     "5 MB": (status(200, b" " * (5 << 20)), "bad-reply"),
+    "400": (status(400, {"error": {"message": "too many images"}}), "request-refused"),
+    "413": (status(413), "request-refused"),
+    "401": (status(401), "server-error"),
+    "403": (status(403), "server-error"),
+    "404": (status(404, {"error": {"message": "no such model"}}), "server-error"),
 }
 
 
@@ -236,8 +243,6 @@ REFUSALS: dict[str, tuple[Act, str]] = {
     "empty": (said('{"query": ""}'), "answer-schema"),
     "NaN": (said('{"query": NaN}'), "answer-schema"),
     "deep": (said("[" * 100_000), "answer-schema"),
-    "400": (status(400, {"error": {"message": "too many images"}}), "request-refused"),
-    "413": (status(413), "request-refused"),
 }
 
 
@@ -271,9 +276,50 @@ def test_the_model_is_looked_up_once(server: ScriptedServer) -> None:
 
 @pytest.mark.parametrize("code", [401, 403, 404])
 def test_refused_key_and_lost_path_are_usage_errors(server: ScriptedServer, code: int) -> None:
-    server.script = [status(code, {"error": {"message": "no"}})]
+    server.script = [status(code, {"error": {"message": "no"}})] * 8
     with pytest.raises(UsageError):
-        OpenAiHttp(options(server)).answer([ask()])
+        patient(server, []).answer([ask()])
+    assert len(server.bodies) == 8
+
+
+def test_a_denial_by_a_server_that_answered_is_an_outage(server: ScriptedServer) -> None:
+    vlm = patient(server, [])
+    vlm.answer([ask("a")])
+    server.script = [status(404)] * 40
+    with pytest.raises(Outage, match="404"):
+        vlm.answer([ask("b")])
+
+
+def test_a_request_that_the_server_cannot_bear_is_refused_alone(server: ScriptedServer) -> None:
+    def act(handler: Handler, body: dict[str, Any]) -> None:
+        poison = body["messages"][-1]["content"][-1]["text"] == "poison"
+        (status(500) if poison else well)(handler, body)
+
+    server.script = [act] * 100
+    pauses: list[float] = []
+    poison, other = patient(server, pauses).answer([ask("poison"), ask("b")])
+    assert isinstance(poison, Refusal)
+    assert poison.reason == "server-error"
+    assert poison.reason in PASSING
+    assert isinstance(other, Answer)
+    assert len(pauses) == 11
+
+
+def test_a_request_that_the_server_refuses_is_refused_after_all_attempts(server: ScriptedServer) -> None:
+    server.script = [status(400, {"error": {"message": "too many images"}})] * 12
+    pauses: list[float] = []
+    refused, other = patient(server, pauses).answer([ask("a"), ask("b")])
+    assert isinstance(refused, Refusal)
+    assert (refused.reason, refused.detail) == ("request-refused", "400 too many images")
+    assert isinstance(other, Answer)
+    assert sum(pauses) < 15
+
+
+def test_a_server_that_refuses_everything_stops_the_run(server: ScriptedServer) -> None:
+    server.script = [status(400, {"error": {"message": "at most 4 images"}})] * 200
+    with pytest.raises(Outage, match="at most 4 images") as caught:
+        patient(server, []).answer([ask(str(i)) for i in range(20)])
+    assert len(caught.value.answered) == 7
 
 
 def test_no_server_is_a_service_that_is_down() -> None:

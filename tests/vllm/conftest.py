@@ -1,0 +1,58 @@
+"""Two real servers of a tiny Qwen2.5-VL for the whole session, started and ended by the code that users run."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synflow.models.vllm_options import server_flags
+from synflow.models.vllm_server import Place, Servers
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+# The CPU build cannot take back a seeded draw, which a prompt that is read in parts needs: hence no chunked prefill.
+ENGINE: dict[str, Any] = {
+    "enforce_eager": True, "block_size": 32, "max_num_seqs": 8, "enable_chunked_prefill": False,
+    "max_num_batched_tokens": 8192, "mm_processor_cache_gb": 1,
+}  # fmt: skip
+
+
+def spec(model: str, **more: Any) -> dict[str, Any]:
+    return {"model": model, "dtype": "float32", "max_model_len": 8192, "engine": ENGINE, **more}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, environment: None) -> str:
+    from tiny_qwen import make
+
+    return str(make(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="session")
+def servers(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    places = [Place("127.0.0.1", free_port()) for _ in range(2)]
+    started = Servers(server_flags(spec(tiny), 16), tiny, places, tmp_path_factory.mktemp("logs"))
+    try:
+        started.wait(600)
+        yield started
+    finally:
+        started.close()

@@ -1,0 +1,100 @@
+"""Makes a tiny Qwen2.5-VL with random weights (0.7 million) that vLLM serves: `python tests/vllm/tiny_qwen.py FOLDER`.
+
+The architecture is the real one: window attention in the vision tower, three-part rotary positions, Qwen's special
+tokens and its turns. What it writes is noise, made to depend on what it is shown by a wide spread of the weights.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+SPECIALS = (
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
+    "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
+    "<|image_pad|>", "<|video_pad|>",
+)  # fmt: skip
+TEXTS = (
+    "You look at pictures from videos and write for a video search engine. Answer with JSON only.",
+    "A red ball rolls from left to right over a green lawn while the camera pans slowly to the right.",
+    '{"1": "two dogs run through the snow", "2": "a man in a blue coat opens the door", "3": ["yes", "no"]}',
+)
+SPREAD = 0.15
+"""Standard deviation of the weights; at the usual 0.02 the answers hardly depend on what is asked."""
+TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if loop.first and message['role'] != 'system' %}"
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
+    "<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] in ('image', 'image_url') %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif part['type'] in ('video', 'video_url') %}<|vision_start|><|video_pad|><|vision_end|>"
+    "{% elif 'text' in part %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+PIXELS: dict[str, Any] = {
+    "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2, "do_resize": True, "do_rescale": True,
+    "do_normalize": True, "do_convert_rgb": True, "rescale_factor": 1 / 255, "resample": 3,
+    "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+    "size": {"shortest_edge": 3136, "longest_edge": 200704}, "min_pixels": 3136, "max_pixels": 200704,
+}  # fmt: skip
+
+
+def make(folder: Path) -> Path:
+    """Write configuration, tokenizer, processors and weights into ``folder``; the same bytes every time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = _tokenizer(folder)
+    ids = {
+        f"{name}_token_id": words.convert_tokens_to_ids(f"<|{token}|>")
+        for name, token in (("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start"),
+                            ("vision_end", "vision_end"))
+    }  # fmt: skip
+    text = {
+        "vocab_size": -(-len(words) // 64) * 64, "hidden_size": 128, "intermediate_size": 256,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "initializer_range": SPREAD,
+        "max_position_embeddings": 32768, "rope_theta": 1000000.0, "tie_word_embeddings": False,
+        "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]},
+        "bos_token_id": words.convert_tokens_to_ids("<|endoftext|>"),
+        "eos_token_id": words.convert_tokens_to_ids("<|im_end|>"),
+    }  # fmt: skip
+    vision = {
+        "depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "out_hidden_size": 128,
+        "window_size": 112, "fullatt_block_indexes": [1], "tokens_per_second": 2, "initializer_range": SPREAD,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, initializer_range=SPREAD, **ids)
+    Qwen2_5_VLForConditionalGeneration(config).save_pretrained(folder)
+    image = {**PIXELS, "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
+    video = {**PIXELS, "video_processor_type": "Qwen2VLVideoProcessor", "processor_class": "Qwen2_5_VLProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(image))
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(video))
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
+    return folder
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    made = Tokenizer(BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False))
+    made.add_special_tokens(list(SPECIALS))
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=TEMPLATE
+    )
+    fast.save_pretrained(folder)
+    return fast
+
+
+if __name__ == "__main__":
+    print(make(Path(sys.argv[1])))
