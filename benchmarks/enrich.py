@@ -119,10 +119,12 @@ def bare(asks: list[Ask], options: OpenAiOptions) -> Round:
             reply = await client.post(f"{url}/chat/completions", json=chat_body(ask, options))
             value: dict[str, Any] = reply.json()
             latencies.append(time.perf_counter() - began)
-        json.loads(value["choices"][0]["message"]["content"])
+        choice = value["choices"][0]
         totals["prompt"] += value["usage"]["prompt_tokens"]
         totals["cached"] += (value["usage"].get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        totals["answered"] += 1
+        if choice["finish_reason"] == "stop":
+            json.loads(choice["message"]["content"])
+            totals["answered"] += 1
 
     async def everything() -> None:
         gate = asyncio.Semaphore(options.concurrency * len(options.addresses))
