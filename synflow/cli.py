@@ -189,7 +189,7 @@ def serve(
     logs: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the output of the servers goes.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the commands.")] = False,
 ) -> Job:
-    """Start the vLLM servers that a manifest names; Ctrl-C ends them."""
+    """Start the vLLM servers that a manifest names."""
     from synflow.commands.serve import serve as start
 
     return partial(start, manifest, sets or (), host=host, port=port, wait=wait, logs=logs, dry_run=dry_run)

@@ -32,6 +32,7 @@ COMMANDS = (
     "verify",
     "stages",
     "world",
+    "serve",
     "fingerprint",
     "doctor",
 )

@@ -8,7 +8,7 @@ import pytest
 
 from synflow.asks import Answer, Ask, Refusal
 from synflow.errors import UsageError
-from synflow.models.resilience import Breaker, Limited, Outage, Retrying, TransientFailure
+from synflow.models.resilience import CANARIES, CANARY, Breaker, Limited, Outage, Retrying, TransientFailure
 
 
 def ask(text: str) -> Ask:
@@ -79,13 +79,23 @@ def test_honours_retry_after() -> None:
     assert time.pauses == [17.0]
 
 
-def test_attempts_and_patience_are_capped_and_earlier_answers_survive() -> None:
+def test_a_request_that_alone_always_fails_is_refused_alone() -> None:
     time = Time()
     backend = Scripted(lambda text, n: failing(99)(text, n) if text == "b" else text)
+    chain = Retrying(backend, attempts=3, clock=time.clock, sleep=time.sleep)
+    first, refused, third = chain.answer([ask("a"), ask("b"), ask("c")])
+    assert isinstance(first, Answer) and isinstance(third, Answer)
+    assert isinstance(refused, Refusal) and refused.reason == "reset"
+    assert backend.calls == {"a": 1, "b": 3, CANARY.text: 1, "c": 1}
+
+
+def test_attempts_and_patience_are_capped_and_earlier_answers_survive() -> None:
+    time = Time()
+    backend = Scripted(lambda text, n: text if text == "a" else failing(99)(text, n))
     with pytest.raises(Outage, match="gave up after 3 attempts") as caught:
         Retrying(backend, attempts=3, clock=time.clock, sleep=time.sleep).answer([ask("a"), ask("b"), ask("c")])
     assert list(caught.value.answered) == [0]
-    assert backend.calls == {"a": 1, "b": 3}
+    assert backend.calls == {"a": 1, "b": 3, CANARY.text: CANARIES}
     time = Time()
     with pytest.raises(Outage):
         Retrying(Scripted(failing(99, "rate-limit", 40.0)), attempts=50, patience=100, clock=time.clock,
