@@ -218,7 +218,7 @@ def write_video(
     part.rename(path)
 
 
-VARIANTS = ("plain", "reversed", "upside-down", "negative")
+VARIANTS = ("plain", "reversed", "upside-down", "negative", "halves")
 """How one piece of footage gives several clips that are no copies of one another, equally dear to decode."""
 
 
@@ -230,6 +230,8 @@ def varied(shown: list[Picture], variant: str) -> list[Picture]:
         return [np.flipud(picture) for picture in shown]
     if variant == "negative":
         return [np.rot90(255 - picture, 2) for picture in reversed(shown)]
+    if variant == "halves":
+        return [np.roll(picture, picture.shape[1] // 2, axis=1)[::-1] for picture in shown]
     return shown
 
 
@@ -241,7 +243,7 @@ def peers_corpus(videos: Path, multiple: int = 1, count: int = 26) -> Path:
 
     Args:
         videos: the folder that clips are cut from.
-        multiple: 1 or 4; with 4, every piece gives the four `VARIANTS`.
+        multiple: 1 or 4; with 4, every piece gives the first four `VARIANTS`, or all five.
         count: pieces; where the footage does not last, variants fill up.
     """
     clips = _clips(videos, count * multiple, CACHE / f"clips-{folder_tag(videos)}")
@@ -301,7 +303,7 @@ def _clips(videos: Path, count: int, folder: Path) -> list[tuple[Path, str]]:
         raise SystemExit(f"{videos} holds no video of {SECONDS:g} s")
     wanted = [(piece, variant) for variant in VARIANTS for piece in found][:count]
     if len(wanted) < count:
-        raise SystemExit(f"{videos} gives {len(found)} pieces of {SECONDS:g} s; {count} clips need {-(-count // 4)}")
+        raise SystemExit(f"{videos} gives {len(found)} pieces of {SECONDS:g} s; {count} clips need {-(-count // len(VARIANTS))}")
     clips = []
     for piece, variant in wanted:
         path = folder / f"{piece.name}_{variant.replace('-', '')}.mp4"

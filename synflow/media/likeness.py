@@ -34,6 +34,12 @@ FIT = 0.7
 STILL_ALIKE, DETAIL_ALIKE = 0.98, 0.94
 """Correlation that clips without motion need, and that they need where their details are compared then."""
 
+BLANK = 6.0
+"""Spread of a thumbnail, in its levels, under which it shows nothing: about one grey level. Two clips that fade in
+from black agree in that, but what the codec made of it has no likeness to anything."""
+
+FEWEST_SHOWN = 3
+
 STEP = 8
 """Clips are filled up to a multiple of so many pictures, so that those of a batch are of one shape."""
 
@@ -61,7 +67,7 @@ class Seen:
     """A fingerprint ready to be compared.
 
     Attributes:
-        plain: unit pictures ``[k, 144]``.
+        plain: unit pictures ``[k, 144]``, but for blank ones where at least three others are left.
         detail: the picture of a clip without motion, float32 ``[32, 32]``, mean 0 and spread 1; otherwise None.
     """
 
@@ -78,10 +84,15 @@ class Seen:
         """Return the same of many."""
         if not found:
             return []
-        pictures = unit(np.concatenate([one.thumbs for one in found]))
+        thumbs = np.concatenate([one.thumbs for one in found])
+        pictures, shows = unit(thumbs), thumbs.std(axis=(1, 2)) >= BLANK
         ends = np.cumsum([len(one.thumbs) for one in found]).tolist()
-        plain = [pictures[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        plain = [_shown(pictures[begin:end], shows[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
         return [cls(rows, _detail(one)) for rows, one in zip(plain, found, strict=True)]
+
+
+def _shown(pictures: Unit, shows: npt.NDArray[np.bool_]) -> Unit:
+    return pictures[shows] if FEWEST_SHOWN <= shows.sum() < len(shows) else pictures
 
 
 def _detail(found: Signature) -> Unit | None:

@@ -74,6 +74,10 @@ def squeezed(picture: np.ndarray) -> np.ndarray:
     return cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 10])[1], cv2.IMREAD_GRAYSCALE)
 
 
+def squeezed_back(picture: np.ndarray) -> np.ndarray:
+    return cv2.resize(squeezed(picture), (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_LINEAR)
+
+
 COPIES = {
     "same": lambda f: f,
     "small and squeezed": lambda f: each(f, squeezed),
@@ -99,6 +103,32 @@ def test_copies_are_found(edit: str, seed: int):
     original = film(seed, seed)
     likeness = compare(prints(original), prints(np.ascontiguousarray(COPIES[edit](original))))
     assert likeness.copy, likeness
+
+
+def faded(pictures: np.ndarray, seed: int, out: bool) -> np.ndarray:
+    """The film with a second of black and a second of fade before it, or after it; black is never quite black."""
+    count = FPS
+    rise = np.concatenate([np.zeros(count), np.linspace(0, 1, count), np.ones(len(pictures) - 2 * count)])
+    rise = rise[::-1] if out else rise
+    noise = np.random.default_rng(seed).normal(0, 0.7, pictures.shape)
+    return np.clip(16 + (pictures - 16.0) * rise[:, None, None] + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("out", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_copies_are_found_although_they_are_black_for_a_while(seed: int, out: bool):
+    one, other = faded(film(seed, seed), 7, out), faded(each(film(seed, seed), squeezed_back), 8, out)
+    likeness = compare(prints(one), prints(other))
+    assert likeness.copy, likeness
+    strange = compare(prints(one), prints(faded(film(seed + 1, seed), 8, out)))
+    assert not strange.copy, strange
+
+
+def test_two_clips_that_are_all_black_but_for_a_moment_are_no_copies():
+    dark = [np.full((4 * FPS, 90, 160), 16, np.uint8) for _ in range(2)]
+    for seed, pictures in enumerate(dark):
+        pictures[30:36] = film(seed + 1, seed)[30:36]
+    assert not compare(prints(dark[0]), prints(dark[1])).copy
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
