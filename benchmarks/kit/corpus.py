@@ -303,7 +303,8 @@ def _clips(videos: Path, count: int, folder: Path) -> list[tuple[Path, str]]:
         raise SystemExit(f"{videos} holds no video of {SECONDS:g} s")
     wanted = [(piece, variant) for variant in VARIANTS for piece in found][:count]
     if len(wanted) < count:
-        raise SystemExit(f"{videos} gives {len(found)} pieces of {SECONDS:g} s; {count} clips need {-(-count // len(VARIANTS))}")
+        least = -(-count // len(VARIANTS))
+        raise SystemExit(f"{videos} gives {len(found)} pieces of {SECONDS:g} s; {count} clips need {least}")
     clips = []
     for piece, variant in wanted:
         path = folder / f"{piece.name}_{variant.replace('-', '')}.mp4"
