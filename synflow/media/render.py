@@ -165,6 +165,8 @@ def _halved(
 
     Args:
         plane: brightness, ``[h, w]``.
+        width: of the result, in pixels.
+        height: likewise.
         scratch: pictures of each size that are written to, the result among them, until the next call: memory that is
             warm already costs less than fresh one.
     """
