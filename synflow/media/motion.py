@@ -106,7 +106,7 @@ def measure(times: Times, luma: Gray) -> Motion:
     shares = [share for share, _ in changes]
     return Motion(
         residual=residual,
-        moving=float(np.mean([pair.moving.mean() for pair in pairs])),
+        moving=float(np.mean([np.count_nonzero(pair.moving) / pair.moving.size for pair in pairs])),
         changed=float(np.median(shares)),
         busy=float(np.percentile(shares, 75)),
         speed=float(np.median([pair.speed for pair in pairs])),

@@ -93,9 +93,9 @@ def _apart(track: _Track, x: float, y: float) -> float:
 
 def _blobs(mask: Mask, opened: int, closed: int, least: float) -> list[tuple[float, float, float]]:
     """Return share and centre of each region of a mask, largest first; none where it is most of the picture."""
-    if float(mask.mean()) > LARGEST_BLOB:
+    if np.count_nonzero(mask) > LARGEST_BLOB * mask.size:
         return []
-    whole = mask.astype(np.uint8)
+    whole = mask.view(np.uint8)
     if opened:
         whole = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((opened, opened), np.uint8))
     whole = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((closed, closed), np.uint8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -146,7 +147,7 @@ class Eye:
             zoom=grow / gap,
             roll=turn / gap,
             residual=_strongest(rest) / unit,
-            explained=float(near.mean()) if len(near) else 1.0,
+            explained=np.count_nonzero(near) / len(near) if len(near) else 1.0,
             speed=_high(content) / unit,
             unmatched=self._unmatched(i, j, sight),
             moving=rest > max(0.6, 0.012 * unit),
@@ -183,7 +184,7 @@ class Eye:
         left = flow - camera_flow(sight.step, self._shape)
         back = cv2.remap(moved, x + left[..., 0], y + left[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         apart = cv2.absdiff(cv2.blur(self._luma[i], (5, 5)), cv2.blur(np.asarray(back, np.uint8), (5, 5)))
-        return float((apart > UNMATCHED).mean())
+        return _over(apart, UNMATCHED)
 
     def look_for_overlays(self, places: Sequence[int]) -> None:
         """Find what stays in its place on the screen while the camera moves: logos, captions, frames."""
@@ -222,14 +223,14 @@ class Eye:
         limit = max(CHANGE, self._spread)
         a, b = self.smooth(i), self.smooth(j)
         gain, base = light_of(a, b)
-        plain = float((cv2.absdiff(a, lit(b, gain, base)) > limit).mean())
+        plain = _over(cv2.absdiff(a, lit(b, gain, base)), limit)
         none = np.zeros((1, 1), bool)
         if plain < LITTLE:
             return plain, Pair(time, gap, (0.0, 0.0), 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, none, none, none)
         guess = camera * gap * (self._width, self._width, 1, 1)
         sight = self._far.camera(a, b, guess) if moves else self._far.still(a)
         inside = seen_twice(sight.camera, self._shape, 3)
-        if inside.mean() < 0.2:
+        if np.count_nonzero(inside) < 0.2 * inside.size:
             return 1.0, None
         # A closer view is made smaller: it is blurred before, or its details would flicker.
         closer = sight.camera[2] > CLOSER
@@ -247,11 +248,11 @@ class Eye:
         right, down, grow, turn = (float(value) for value in sight.camera)
         beyond = sight.flow[::2, ::2] - camera_flow(sight.step, self._shape, 2)
         known = (sight.texture & free)[::2, ::2]
-        explained = float((_length(beyond[known]) <= 0.8).mean()) if known.any() else 1.0
+        explained = _under(_length(beyond)[known], 0.8)
         seen = Pair(
             time, gap, (right / unit, down / unit), grow / gap, turn / gap, 0.0, explained, 0.0, 0.0, none, none, none
         )
-        return float(kept.sum() / max(1, inside.sum())), seen
+        return np.count_nonzero(kept) / max(1, np.count_nonzero(inside)), seen
 
     def _on_screen(self, i: int, j: int, camera: Model, sudden: Sequence[Sudden]) -> Mask:
         """Return the places, in either picture, of what belongs to the screen and not to the scene.
@@ -281,6 +282,16 @@ def _unlike(one: Gray, other: Gray) -> Gray:
     around = np.ones((3, 3), np.uint8)
     low, high = cv2.erode(other, around), cv2.dilate(other, around)
     return np.asarray(cv2.max(cv2.subtract(low, one), cv2.subtract(one, high)), np.uint8)
+
+
+def _over(apart: npt.NDArray[Any], limit: float) -> float:
+    """Return the share of the pixels over ``limit``."""
+    return cv2.countNonZero(cv2.compare(apart, limit, cv2.CMP_GT)) / apart.size
+
+
+def _under(values: npt.NDArray[np.float32], limit: float) -> float:
+    """Return the share of the values up to ``limit``; 1 where there are none."""
+    return np.count_nonzero(values <= limit) / len(values) if len(values) else 1.0
 
 
 def _length(flow: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

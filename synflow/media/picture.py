@@ -129,7 +129,9 @@ def blockiness(gray: Gray, origin: tuple[int, int] = (0, 0)) -> float:
 def inside_bars(luma: Gray) -> tuple[int, int, int, int]:
     """Return top, bottom, left and right of what letterbox or pillarbox bars leave, at least half of each side."""
     some = luma[:: max(1, len(luma) // 24)].astype(np.float32)
-    rows, columns = some.std(axis=2).max(axis=0) > 2.0, some.std(axis=1).max(axis=0) > 2.0
+    # From the middle of the range: squares then keep their precision in sums.
+    some -= 128.0
+    rows, columns = (_spreads(some, axis).max(axis=0, initial=0.0) > 4.0 for axis in (2, 1))
     edges: list[int] = []
     for busy in (rows, columns):
         places = np.flatnonzero(busy)
@@ -139,3 +141,11 @@ def inside_bars(luma: Gray) -> tuple[int, int, int, int]:
         else:
             edges += [int(places[0]), int(places[-1]) + 1]
     return edges[0], edges[1], edges[2], edges[3]
+
+
+def _spreads(pictures: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+    """Return the variance of each column (axis 1) or row (axis 2) of pictures ``[n, h, w]``."""
+    count = max(1, pictures.shape[axis])
+    mean = np.einsum("nhw->nh" if axis == 2 else "nhw->nw", pictures) / count
+    squares = np.einsum("nhw,nhw->nh" if axis == 2 else "nhw,nhw->nw", pictures, pictures) / count
+    return np.asarray(squares - mean * mean, np.float32)

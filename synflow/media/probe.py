@@ -27,6 +27,9 @@ OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": PROTOCOLS}
 PATIENCE = 64
 """Failures of the demuxer in a row after which the rest of a source is given up."""
 
+HELD = 64 << 20
+"""Most bytes of packets that are kept from the first pass over a source for its first decode."""
+
 SLACK = 0.5
 """Seconds by which pictures may end before the length that the container announces."""
 
@@ -115,21 +118,48 @@ def demuxed(container: Any, streams: Any) -> Iterator[Any]:
             return
 
 
-def scan_packets(container: Any, stream: Any) -> Packets:
-    """Read all packets of ``container`` and return what those of ``stream`` tell."""
+class Spool:
+    """What a pass over the packets of a stream came to, in order: decoding then needs no second pass.
+
+    Attributes:
+        found: packets, and None for each failure of the demuxer; None once they are too large to be kept.
+    """
+
+    def __init__(self, most: int = HELD) -> None:
+        self.found: list[Any] | None = []
+        self._left = most
+
+    def add(self, packet: Any) -> None:
+        """Keep ``packet``, or None for a failure."""
+        if self.found is None:
+            return
+        self._left -= packet.size if packet is not None else 0
+        if self._left < 0:
+            self.found = None
+        else:
+            self.found.append(packet)
+
+
+def scan_packets(container: Any, stream: Any, spool: Spool | None = None) -> Packets:
+    """Read all packets of ``container`` and return what those of ``stream`` tell; keep them in ``spool``."""
+    spool = spool or Spool(0)
     shown: list[int | None] = []
     keys: list[int] = []
     durations: dict[int, int] = {}
     discards = leading = 0
     ends: dict[int, int] = {}
     key: int | None = None
+    stream_index = stream.index
     for packet in demuxed(container, [s for s in container.streams if s.type in ("video", "audio")]):
         if packet is None:
+            spool.add(None)
             continue
         pts, place = packet.pts, packet.stream_index
+        if place == stream_index:
+            spool.add(packet)
         if pts is not None:
             ends[place] = max(ends.get(place, 0), pts + (packet.duration or 0))
-        if place != stream.index or not packet.size:
+        if place != stream_index or not packet.size:
             continue
         if packet.is_keyframe and pts is not None:
             key = pts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from av.error import FFmpegError
 from synflow.media.decoder import Decoded, Header, Missed, Tally
 from synflow.media.probe import (
     Packets,
+    Spool,
     demuxed,
     open_container,
     prepare,
@@ -58,9 +59,13 @@ class PyAvReader:
         self._container: Any = open_container(source)
         try:
             self._stream: Any = video_stream(self._container)
-            self.packets: Packets = scan_packets(self._container, self._stream)
-            self._reopen()
-            first = self._begin() if self.packets.count else None
+            spool = Spool()
+            self.packets: Packets = scan_packets(self._container, self._stream, spool)
+            if spool.found is None:
+                self._reopen()
+            else:
+                prepare(self._stream, {})
+            first = self._begin(spool.found) if self.packets.count else None
             self._header = read_header(self._container, self._stream, self.packets, first)
         except BaseException:
             self.close()
@@ -79,10 +84,13 @@ class PyAvReader:
             self._container.close()
             self._container = None
 
-    def _begin(self) -> Any:
-        """Decode up to the first picture and return it, or None; the first call of `pictures` goes on from there."""
+    def _begin(self, packets: list[Any] | None) -> Any:
+        """Decode up to the first picture and return it, or None; the first call of `pictures` goes on from there.
+
+        It takes ``packets``, which the pass over the source left, or reads them again where there are none.
+        """
         tally = Tally()
-        running = self._frames(tally)
+        running = self._frames(tally, packets)
         first = next(running, None)
         self._begun = _Begun(tally, itertools.chain(() if first is None else (first,), running))
         return None if first is None else first[0]
@@ -112,9 +120,9 @@ class PyAvReader:
             tally.errors += int(corrupt)
             yield Decoded(index, frame, corrupt)
 
-    def _frames(self, tally: Tally) -> Iterator[tuple[Any, bool]]:
+    def _frames(self, tally: Tally, packets: Iterable[Any] | None = None) -> Iterator[tuple[Any, bool]]:
         started = not self.packets.keys
-        for packet in demuxed(self._container, [self._stream]):
+        for packet in packets if packets is not None else demuxed(self._container, [self._stream]):
             if packet is None:
                 tally.errors += 1
                 continue

@@ -26,7 +26,7 @@ class Scanned:
     """What one pass over a source left; see `synflow.contract.Scan` for shapes and units."""
 
     times: list[float]
-    luma: list[Pixels]
+    luma: Pixels
     color_times: list[float]
     color: list[Pixels]
     frames: int
@@ -62,7 +62,8 @@ class Reel:
         tally, wanted = Tally(header.missing), set(self._grid)
         lit, tinted = set(grid.luma_grid(self._times)), set(grid.color_grid(self._times))
         places: list[int] = []
-        luma: list[Pixels] = []
+        # One array from the start: stacking pictures afterwards would write all of them twice.
+        luma = np.empty((len(lit), *render.luma_size[::-1]), np.uint8)
         color_places: list[int] = []
         color: list[Pixels] = []
         combing: list[float] = []
@@ -71,19 +72,19 @@ class Reel:
         for picture in self.reader.pictures(tally):
             frames += 1
             if picture.index in lit:
+                luma[len(places)] = render.luma(picture.frame)
                 places.append(picture.index)
-                luma.append(render.luma(picture.frame))
             if picture.index in tinted:
                 color_places.append(picture.index)
                 color.append(render.color(picture.frame))
                 combing.append(combed_share(picture.frame))
             if picture.index in wanted:
                 kept[picture.index] = render.still(picture.frame)
-        if not luma:
+        if not places:
             raise ClipFailure("unreadable", f"none of {len(self._times)} pictures can be decoded")
         self._kept = kept
         times = [[float(self._times[k]) for k in found] for found in (places, color_places)]
-        return Scanned(times[0], luma, times[1], color, frames, tally.errors, header.end, combing)
+        return Scanned(times[0], luma[: len(places)], times[1], color, frames, tally.errors, header.end, combing)
 
     def stills(self, start: float, end: float, count: int, few: int | None = None) -> tuple[list[float], list[Pixels]]:
         """Return times and upright RGB pictures of at most ``count`` stills of ``[start, end)``.

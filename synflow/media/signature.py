@@ -170,8 +170,7 @@ def _spread(times: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]
 
 def _small(pictures: npt.NDArray[np.uint8], side: int) -> Thumbs:
     """Return pictures of ``side`` pixels each way, whatever their brightness and contrast were."""
-    resized = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in pictures]
-    small = np.stack(resized).reshape(len(pictures), -1).astype(np.float32)
+    small = _by_area(pictures, side).reshape(len(pictures), -1)
     middle, spread = small.mean(axis=1, keepdims=True), small.std(axis=1, keepdims=True)
     least = np.maximum(np.float32(2.0), np.float32(0.4) * spread)
     for _ in range(2):
@@ -180,6 +179,33 @@ def _small(pictures: npt.NDArray[np.uint8], side: int) -> Thumbs:
         middle, spread = within.mean(axis=1, keepdims=True), np.maximum(least, within.std(axis=1, keepdims=True))
     level = np.clip(np.round(LEVELS / 2 + LEVELS / 5.2 * (small - middle) / spread), 0, LEVELS - 1)
     return np.asarray(level, np.uint8).reshape(len(pictures), side, side)
+
+
+def _by_area(pictures: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.float32]:
+    """Return pictures reduced to ``side`` pixels each way, whole grey levels: what ``cv2.resize`` does by area.
+
+    That is slow where the sides do not divide evenly; for many pictures, two products of matrices are three times
+    faster. Each is small enough for the cache.
+    """
+    _, height, width = pictures.shape
+    if min(height, width) < side:
+        resized = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in pictures]
+        return np.stack(resized).astype(np.float32)
+    down, across = _areas(height, side), _areas(width, side)
+    out = np.empty((len(pictures), side, side), np.float32)
+    for place, picture in enumerate(pictures):
+        out[place] = down @ picture.astype(np.float32) @ across.T
+    return np.asarray(np.rint(out, out))
+
+
+@cache
+def _areas(size: int, side: int) -> npt.NDArray[np.float32]:
+    """Return the share of each of ``size`` pixels in a row in each of ``side`` equal parts of it, ``[side, size]``."""
+    edges = np.arange(side + 1) * (size / side)
+    first, last = edges[:-1, None], edges[1:, None]
+    pixels = np.arange(size)
+    covered = np.minimum(last, pixels + 1) - np.maximum(first, pixels)
+    return np.asarray(np.maximum(0.0, covered) * (side / size), np.float32)
 
 
 def unit(thumbs: Thumbs) -> Unit:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synflow.media.film import halved
-from synflow.media.flow import Model, shifted
+from synflow.media.flow import Model, matrix_of, moved_back
 from synflow.media.light import SAME_LIGHT, Gray, Mask, lights_of, lit
 
 SMALL = 80
@@ -107,8 +107,15 @@ def _differences(times: Times, film: Gray, camera: Model | None) -> Gray:
     plain = _apart(film, film[1:].copy())
     if camera is None:
         return plain
-    steps = zip(film[1:], np.diff(times).tolist(), strict=True)
-    return np.minimum(plain, _apart(film, np.stack([shifted(picture, camera * gap) for picture, gap in steps])))
+    back = np.empty_like(film[1:])
+    matrices: dict[float, npt.NDArray[np.float64]] = {}
+    for place, gap in enumerate(np.round(np.diff(times), 4).tolist()):
+        if gap not in matrices:
+            matrices[gap] = matrix_of(camera * gap, film.shape[1:])
+        back[place] = moved_back(film[place + 1], matrices[gap])
+    return np.asarray(cv2.min(plain.reshape(len(plain), -1), _apart(film, back).reshape(len(plain), -1))).reshape(
+        plain.shape
+    )
 
 
 def _apart(film: Gray, after: Gray) -> Gray:

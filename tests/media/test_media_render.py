@@ -40,7 +40,7 @@ def renderer(size: tuple[int, int]) -> render.Renderer:
     drawn = render.Renderer.__new__(render.Renderer)
     drawn._turns, drawn._mirrored = 0, False
     drawn.luma_size = fit_longer(size, render.LUMA_SIDE)
-    drawn._luma = render.VideoReformatter()
+    drawn._luma, drawn._scratch = render.VideoReformatter(), {}
     return drawn
 
 
