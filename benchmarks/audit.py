@@ -14,19 +14,14 @@ where a promise is broken: 95 % of what can be measured is caught of each kind, 
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import cv2
-from consistency import NEAR, PLAIN, Clip, Measured, measured, palette
+from kit.measured_world import NEAR, PLAIN, Clip, measured_world, palette, parsed, rate, report
 
 from stages.audit import Audit
 from synflow.contract import Drop
@@ -35,7 +30,6 @@ from synflow.world.captions import captions
 from synflow.world.phrases import _PLAIN as DEEDS
 from synflow.world.phrases import NUMBERS, color_at
 from synflow.world.plot import write_script
-from synflow.world.render import render_world
 from synflow.world.script import OPPOSITE, Event, Script
 
 KINDS = ("colour", "direction", "count", "order", "camera")
@@ -197,65 +191,45 @@ def cases(clips: Sequence[Clip], each: int, rng: random.Random) -> list[Case]:
 def caught(found: Sequence[Case], ctx: Any) -> list[tuple[bool, dict[str, str]]]:
     """Return of each case whether the audit drops its caption, and the verdicts on its claims."""
     stage = Audit(Audit.Config())
-    told = []
+    fates: list[tuple[bool, dict[str, str]]] = []
     for case in found:
         (sample,) = case.clip.samples
         caption = Caption(text=case.text, origin="model", style="summary")
         witness = Caption(text="A clip.", origin="model", style="summary")
         (outcome,) = stage([sample.having(captions=(caption, witness))], ctx)
         if isinstance(outcome, Drop):
-            told.append((True, {}))
+            fates.append((True, {}))
             continue
         kept = {one.text: dict(one.verdicts) for one in outcome.sample.captions}
-        told.append((case.text not in kept, kept.get(case.text, {})))
-    return told
+        fates.append((case.text not in kept, kept.get(case.text, {})))
+    return fates
 
 
-def _rate(told: Sequence[bool]) -> dict[str, Any]:
-    return {"of": len(told), "dropped": sum(told), "share": round(sum(told) / max(1, len(told)), 4)}
-
-
-def judged(found: Sequence[Case], told: Sequence[bool]) -> dict[str, Any]:
+def judged(found: Sequence[Case], drops: Sequence[bool]) -> dict[str, Any]:
     """Return the rates by kind: of all, and of what can be measured."""
-    both = list(zip(found, told, strict=True))
-    result: dict[str, Any] = {"true": _rate([drop for case, drop in both if not case.kind])}
+    both = list(zip(found, drops, strict=True))
+    result: dict[str, Any] = {"true": rate([drop for case, drop in both if not case.kind])}
     for kind in KINDS:
-        result[kind] = _rate([drop for case, drop in both if case.kind == kind])
-        result[f"{kind}, measurable"] = _rate([drop for case, drop in both if case.kind == kind and case.clear])
+        result[kind] = rate([drop for case, drop in both if case.kind == kind])
+        result[f"{kind}, measurable"] = rate([drop for case, drop in both if case.kind == kind and case.clear])
     return result
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--clips", type=int, default=400)
-    parser.add_argument("--each", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--world", type=Path, help="a world that `synflow world` rendered")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    parser.add_argument("--verbose", action="store_true", help="name the captions that were lost and missed")
-    options = parser.parse_args()
-    cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as made:
-        folder = options.world or Path(made)
-        if options.world is None:
-            render_world(folder, options.clips, options.seed)
-        ctx = Measured()
-        clips = whole(measured(folder, ctx))
-    found = cases(clips, options.each, random.Random(options.seed))
-    outcomes = caught(found, ctx)
+    options = parsed(__doc__, clips=400, each=100)
+    with measured_world(options) as (clips, ctx):
+        found = cases(whole(clips), options.each, random.Random(options.seed))
+        outcomes = caught(found, ctx)
     results = judged(found, [drop for drop, _ in outcomes])
-    if options.verbose:
-        for case, (drop, verdicts) in zip(found, outcomes, strict=True):
-            if drop != bool(case.kind):
-                label = "LOST" if drop else f"MISSED {case.kind}{'' if case.clear else ' (not measurable)'}"
-                print(f"{label} {case.clip.truth['id']} | {case.text} | {verdicts}", file=sys.stderr)
-    if options.json:
-        print(json.dumps(results, indent=2))
-    else:
-        for name, rate in results.items():
-            print(f"{name:<24}{rate['dropped']:>5} of {rate['of']:<5} {rate['share']:.1%}")
+    wrong = [both for both in zip(found, outcomes, strict=True) if both[1][0] != bool(both[0].kind)]
+    report(results, [_complaint(case, *outcome) for case, outcome in wrong], options)
     missed = [kind for kind in KINDS if results[f"{kind}, measurable"]["share"] < 0.95]
     return 1 if missed or results["true"]["share"] > 0.02 else 0
+
+
+def _complaint(case: Case, drop: bool, verdicts: Mapping[str, str]) -> str:
+    label = "LOST" if drop else f"MISSED {case.kind}{'' if case.clear else ' (not measurable)'}"
+    return f"{label} {case.clip.truth['id']} | {case.text} | {verdicts}"
 
 
 def whole(clips: Sequence[Clip]) -> list[Clip]:

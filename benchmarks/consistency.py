@@ -11,116 +11,17 @@ broken: 95 % of the measurable contradictions caught, at most 2 % of the true ca
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import re
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import cv2
+from kit.measured_world import PLAIN, Clip, Measured, measured_world, palette, parsed, rate, report
 
 from stages.consistency import Consistency
-from stages.dynamics import Dynamics
-from stages.shots import Shots
-from stages.validate import Validate, ValidateConfig
-from synflow.contract import Keep, Outcome, Split, Stills
-from synflow.media.sandbox import Sandbox
-from synflow.media.session import MediaSession
-from synflow.models.signals.embedder import SignalsEmbedder
-from synflow.records import Caption, Location, Sample, Source
-from synflow.world.palette import SIMILAR
-from synflow.world.render import render_world
-
-PLAIN = ("red", "orange", "yellow", "green", "blue", "purple", "pink")
-NEAR = {
-    **{color: set(SIMILAR[color]) for color in PLAIN},
-    "brown": {"orange", "red", "yellow"}, "green": {"yellow"}, "yellow": {"orange", "green"},
-}  # fmt: skip
-"""Colours that people may confuse, beside those that the world itself holds for similar."""
-
-
-class Measured:
-    """A context that serves stills which were decoded once; implements what `Consistency` asks of one."""
-
-    frames = 8
-    seed = 0
-
-    def __init__(self) -> None:
-        self.embed = SignalsEmbedder()
-        self.kept: dict[str, Stills] = {}
-
-    @property
-    def media(self) -> Measured:
-        """The stills are kept here."""
-        return self
-
-    def stills(self, sample: Sample) -> Stills:
-        """Return what was decoded of a sample."""
-        return self.kept[sample.key]
-
-
-@dataclass
-class Clip:
-    """One video: its samples after cutting and measuring, and its script."""
-
-    samples: list[Sample]
-    truth: dict[str, Any]
-
-    @property
-    def pieces(self) -> int:
-        """Number of clips that the video was cut into."""
-        return self.samples[0].clip.of if self.samples[0].clip else 1
-
-
-def measured(folder: Path, ctx: Measured) -> list[Clip]:
-    """Cut and measure all clips of a world; a clip of which nothing is left is not among them."""
-    truths = [json.loads(line) for line in (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines()]
-    places = {truth["id"]: Location(path=str(folder / truth["path"])) for truth in truths}
-    stages = (Validate(ValidateConfig(min_short_side=96)), Shots(), Dynamics())
-    sandbox = Sandbox()
-    try:
-        session = MediaSession(places, sandbox, stills=16, short_side=360, jpeg_quality=90)
-        clips = []
-        for truth in truths:
-            source = Source(record_id=truth["id"], uri=truth["path"], dataset="world")
-            samples = [Sample(source=source, captions=(Caption(text=truth["caption"]),))]
-            for stage in stages:
-                samples = list(_left(stage(samples, _Live(session))))
-            if samples:
-                ctx.kept.update((sample.key, session.stills(sample)) for sample in samples)
-                clips.append(Clip(samples, truth))
-            session.release(truth["id"])
-        return clips
-    finally:
-        sandbox.close()
-
-
-class _Live:
-    frames = 8
-
-    def __init__(self, session: MediaSession) -> None:
-        self.media = session
-
-
-def _left(outcomes: Sequence[Outcome]) -> Iterator[Sample]:
-    for outcome in outcomes:
-        if isinstance(outcome, Keep):
-            yield outcome.sample
-        elif isinstance(outcome, Split):
-            yield from outcome.samples
-
-
-def palette(truth: dict[str, Any]) -> set[str]:
-    """Return all colours of a clip, and those that may be taken for one of them."""
-    own = {mover["color"] for mover in truth["movers"]} | {event["color"] for event in truth["events"]}
-    own |= {shot["background"][part] for shot in truth["shots"] for part in ("color", "second")}
-    return own | {near for color in own for near in NEAR.get(color, ())}
+from synflow.records import Caption
 
 
 def contradictory(caption: str, truth: dict[str, Any]) -> bool:
@@ -150,12 +51,8 @@ def swapped_run(clips: Sequence[Clip], ctx: Measured, share: float, rng: random.
         label = "true" if place not in wrong else "wrong" if contradictory(caption, clip.truth) else "swapped"
         rows += [row for row in found if row is not None]
         labels += [label for row in found if row is not None]
-    told = [decision.drop is not None for decision in stage.settle(rows, 0)]
-    return {label: _rate([t for t, what in zip(told, labels, strict=True) if what == label]) for label in set(labels)}
-
-
-def _rate(told: Sequence[bool]) -> dict[str, Any]:
-    return {"of": len(told), "dropped": sum(told), "share": round(sum(told) / max(1, len(told)), 4)}
+    fell = [decision.drop is not None for decision in stage.settle(rows, 0)]
+    return {label: rate([t for t, what in zip(fell, labels, strict=True) if what == label]) for label in set(labels)}
 
 
 def turned(caption: str, pairs: Sequence[tuple[str, str]]) -> str:
@@ -195,25 +92,25 @@ def judged(clips: Sequence[Clip], ctx: Measured, rng: random.Random) -> tuple[di
         for style, text in clip.truth["captions"].items()
         if style in ("dense", "abstract", "partial")
     ]
-    results["true captions lost"] = _rate([drop for drop, _ in true])
-    results["other true texts lost"] = _rate([drop for _, _, drop, _ in dense])
+    results["true captions lost"] = rate([drop for drop, _ in true])
+    results["other true texts lost"] = rate([drop for _, _, drop, _ in dense])
     # A caption speaks of all shots of a video: where one of them is gone, nothing is judged.
     whole = [clip for clip in clips if len(clip.samples) == clip.pieces]
     swaps = [(clip, other.truth["caption"]) for clip in whole for other in rng.sample(clips, min(4, len(clips)))]
     wrong = [
         (clip, caption, *dropped(clip, caption, ctx)) for clip, caption in swaps if contradictory(caption, clip.truth)
     ]
-    results["contradictions caught"] = _rate([drop for _, _, drop, _ in wrong])
+    results["contradictions caught"] = rate([drop for _, _, drop, _ in wrong])
     for name, edit in EDITS.items():
         changed = [
             (clip, edit(clip.truth["caption"]))
             for clip in clips
             if edit(clip.truth["caption"]) != clip.truth["caption"]
         ]
-        results[f"turned: {name}"] = _rate([dropped(clip, text, ctx)[0] for clip, text in changed])
+        results[f"turned: {name}"] = rate([dropped(clip, text, ctx)[0] for clip, text in changed])
     for share in (0.0, 0.15):
-        for label, rate in sorted(swapped_run(clips, ctx, share, rng).items()):
-            results[f"run, {share:.0%} swapped: {label}"] = rate
+        for label, found in sorted(swapped_run(clips, ctx, share, rng).items()):
+            results[f"run, {share:.0%} swapped: {label}"] = found
     lost = [(c, c.truth["caption"], why) for c, (drop, why) in zip(clips, true, strict=True) if drop]
     lost += [(c, text, why) for c, text, drop, why in dense if drop]
     missed = [(c, text) for c, text, drop, _ in wrong if not drop]
@@ -222,31 +119,10 @@ def judged(clips: Sequence[Clip], ctx: Measured, rng: random.Random) -> tuple[di
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--clips", type=int, default=120)
-    parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--world", type=Path, help="a world that `synflow world` rendered")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    parser.add_argument("--verbose", action="store_true", help="name the captions that were lost and missed")
-    options = parser.parse_args()
-    cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as made:
-        folder = options.world or Path(made)
-        if options.world is None:
-            render_world(folder, options.clips, options.seed)
-        ctx = Measured()
-        clips = measured(folder, ctx)
-    results, complaints = judged(clips, ctx, random.Random(options.seed))
-    if options.verbose:
-        print(*complaints, sep="\n", file=sys.stderr)
-    if options.json:
-        print(json.dumps(results, indent=2))
-    else:
-        for name, value in results.items():
-            shown = (
-                f"{value['dropped']:>5} of {value['of']:<5} {value['share']:.1%}" if isinstance(value, dict) else value
-            )
-            print(f"{name:<32}{shown}")
+    options = parsed(__doc__, clips=120)
+    with measured_world(options) as (clips, ctx):
+        results, complaints = judged(clips, ctx, random.Random(options.seed))
+    report(results, complaints, options)
     good = results["contradictions caught"]["share"] >= 0.95 and results["true captions lost"]["share"] <= 0.02
     return 0 if good else 1
 

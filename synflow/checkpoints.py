@@ -13,35 +13,33 @@ class Checkpoint:
 
     Attributes:
         id: what is served and recorded.
-        billions: parameters; ``weights``: their size on disk in GB, about.
-        gpus: of 80 GB, over which the weights are split so that room for the cache is left.
+        gpus: of 80 GB, over which the weights are split so that room for the cache is left; ours.
     """
 
     id: str
-    billions: float
-    weights: float
     gpus: int = 1
 
 
 CHECKPOINTS: Mapping[str, Checkpoint] = {
-    "qwen2.5-vl-3b": Checkpoint("Qwen/Qwen2.5-VL-3B-Instruct", 3.8, 7.5),
-    "qwen2.5-vl-3b-fp8": Checkpoint("RedHatAI/Qwen2.5-VL-3B-Instruct-FP8-dynamic", 3.8, 4.9),
-    "qwen2.5-vl-3b-awq": Checkpoint("Qwen/Qwen2.5-VL-3B-Instruct-AWQ", 3.8, 3.4),
-    "qwen2.5-vl-7b": Checkpoint("Qwen/Qwen2.5-VL-7B-Instruct", 8.3, 16.6),
-    "qwen2.5-vl-7b-fp8": Checkpoint("RedHatAI/Qwen2.5-VL-7B-Instruct-FP8-dynamic", 8.3, 10.1),
-    "qwen2.5-vl-7b-awq": Checkpoint("Qwen/Qwen2.5-VL-7B-Instruct-AWQ", 8.3, 6.9),
-    "qwen2.5-vl-32b": Checkpoint("Qwen/Qwen2.5-VL-32B-Instruct", 33.5, 67.0, 2),
-    "qwen2.5-vl-32b-fp8": Checkpoint("BCCard/Qwen2.5-VL-32B-Instruct-FP8-Dynamic", 33.5, 36.0),
-    "qwen2.5-vl-32b-awq": Checkpoint("Qwen/Qwen2.5-VL-32B-Instruct-AWQ", 33.5, 22.0),
-    "qwen2.5-vl-72b": Checkpoint("Qwen/Qwen2.5-VL-72B-Instruct", 73.4, 147.0, 4),
-    "qwen2.5-vl-72b-fp8": Checkpoint("RedHatAI/Qwen2.5-VL-72B-Instruct-FP8-dynamic", 73.4, 76.0, 2),
-    "qwen2.5-vl-72b-awq": Checkpoint("Qwen/Qwen2.5-VL-72B-Instruct-AWQ", 73.4, 43.0),
+    "qwen2.5-vl-3b": Checkpoint("Qwen/Qwen2.5-VL-3B-Instruct"),
+    "qwen2.5-vl-3b-fp8": Checkpoint("RedHatAI/Qwen2.5-VL-3B-Instruct-FP8-dynamic"),
+    "qwen2.5-vl-3b-awq": Checkpoint("Qwen/Qwen2.5-VL-3B-Instruct-AWQ"),
+    "qwen2.5-vl-7b": Checkpoint("Qwen/Qwen2.5-VL-7B-Instruct"),
+    "qwen2.5-vl-7b-fp8": Checkpoint("RedHatAI/Qwen2.5-VL-7B-Instruct-FP8-Dynamic"),
+    "qwen2.5-vl-7b-awq": Checkpoint("Qwen/Qwen2.5-VL-7B-Instruct-AWQ"),
+    "qwen2.5-vl-32b": Checkpoint("Qwen/Qwen2.5-VL-32B-Instruct", gpus=2),
+    "qwen2.5-vl-32b-fp8": Checkpoint("BCCard/Qwen2.5-VL-32B-Instruct-FP8-Dynamic"),
+    "qwen2.5-vl-32b-awq": Checkpoint("Qwen/Qwen2.5-VL-32B-Instruct-AWQ"),
+    "qwen2.5-vl-72b": Checkpoint("Qwen/Qwen2.5-VL-72B-Instruct", gpus=4),
+    "qwen2.5-vl-72b-fp8": Checkpoint("RedHatAI/Qwen2.5-VL-72B-Instruct-FP8-dynamic", gpus=2),
+    "qwen2.5-vl-72b-awq": Checkpoint("Qwen/Qwen2.5-VL-72B-Instruct-AWQ"),
     # Other weights in the same architecture: trained further on events and times in videos.
-    "videochat-r1": Checkpoint("OpenGVLab/VideoChat-R1_7B", 8.3, 16.6),
-    "time-r1-3b": Checkpoint("Boshenxx/Time-R1-3B", 3.8, 7.5),
-    "time-r1-7b": Checkpoint("Boshenxx/Time-R1-7B", 8.3, 16.6),
+    "videochat-r1": Checkpoint("OpenGVLab/VideoChat-R1_7B"),
+    "time-r1-3b": Checkpoint("Boshenxx/Time-R1-3B"),
+    "time-r1-7b": Checkpoint("Boshenxx/Time-R1-7B"),
 }
-"""Short name -> checkpoint. Any other id or folder of the family is served as well; it is only not known here."""
+"""Short name -> checkpoint; public repositories load each by that very id. Any other id or folder of the family is
+served as well; it is only not known here."""
 
 PATCH = 28
 """Side of what one token shows: 14 x 14 patches, merged 2 x 2 (arXiv 2502.13923, section 2.1)."""

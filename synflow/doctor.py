@@ -21,6 +21,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from synflow.console import count_of, size_of
+from synflow.models.vllm_options import OLDEST, release_of
 
 State = Literal["ok", "warn", "missing"]
 
@@ -68,20 +69,22 @@ class Check:
     needed: bool = False
 
 
-def examine(folder: Path, models: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[Check]:
+def examine(folder: Path, models: Mapping[str, Mapping[str, Any]] | None = None, tokens: int = 0) -> Iterator[Check]:
     """Yield the checks of this machine, the slow ones last.
 
     Args:
         folder: where output would go; its disk is looked at.
         models: ``vlm`` and ``embed`` of a manifest, whose servers are asked.
+        tokens: that the largest request of the manifest and its answer take.
     """
     steps: tuple[Callable[[], Check], ...] = (python, cpus, memory, lambda: disk(folder), shared_memory, open_files)
     for step in steps:
         yield step()
     yield gpu()
-    for name, extra in (("torch", "models"), ("transformers", "models"), ("vllm", "vllm")):
+    for name, extra in (("torch", "models"), ("transformers", "models")):
         yield library(name, extra)
-    yield from endpoints(models or {})
+    yield vllm()
+    yield from endpoints(models or {}, tokens)
     yield codecs()
     yield ray()
 
@@ -201,6 +204,15 @@ def library(name: str, extra: str) -> Check:
         return Check(name, "missing", "not installed", f"optional: pip install 'synflow[{extra}]'")
 
 
+def vllm() -> Check:
+    """Tell whether vLLM is installed, and whether it is new enough for what `synflow serve` starts it with."""
+    found = library("vllm", "vllm")
+    if found.state == "ok" and release_of(found.found) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        return Check("vllm", "warn", f"{found.found}, older than {oldest}", "pip install -U 'synflow[vllm]'")
+    return found
+
+
 def codecs() -> Check:
     """Try the decoder and tell the codecs that it knows."""
     value, trouble = _child(CODEC_PROGRAM.format(names=CODECS))
@@ -246,11 +258,12 @@ def _child(program: str) -> tuple[dict[str, Any] | None, str]:
     return value, ""
 
 
-def endpoints(models: Mapping[str, Mapping[str, Any]]) -> Iterator[Check]:
-    """Ask the servers that a manifest names which models they serve."""
+def endpoints(models: Mapping[str, Mapping[str, Any]], tokens: int = 0) -> Iterator[Check]:
+    """Ask the servers that a manifest names which models they serve, and whether its requests fit them."""
     for role, spec in models.items():
         for address in spec.get("base_url", ()) if spec.get("use") == "openai_http" else ():
-            yield endpoint(role, str(address), str(spec.get("model", "")), _key(spec))
+            needed = tokens if role == "vlm" else 0
+            yield endpoint(role, str(address), str(spec.get("model", "")), _key(spec), needed)
 
 
 def _key(spec: Mapping[str, Any]) -> str:
@@ -258,8 +271,8 @@ def _key(spec: Mapping[str, Any]) -> str:
     return os.environ.get(str(named["env"]), "") if isinstance(named, Mapping) else ""
 
 
-def endpoint(role: str, address: str, model: str, key: str) -> Check:
-    """Ask one server for its models."""
+def endpoint(role: str, address: str, model: str, key: str, tokens: int = 0) -> Check:
+    """Ask one server for its models; ``tokens``: what the largest request and its answer take."""
     name = f"{role} server"
     if urlsplit(address).scheme not in ("http", "https"):
         return Check(name, "missing", f"{address} is no http address", "correct models.base_url in the manifest")
@@ -269,15 +282,22 @@ def endpoint(role: str, address: str, model: str, key: str) -> Check:
     start = f"start it, or correct models.{role}.base_url"
     try:
         with urllib.request.urlopen(request, timeout=ENDPOINT_SECONDS) as answer:
-            served = [str(one["id"]) for one in json.load(answer)["data"]]
+            listed = {str(one["id"]): one for one in json.load(answer)["data"]}
     except urllib.error.HTTPError as error:
         return Check(name, "missing", f"{address} answers {error.code}", "check its address and the API key's variable")
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
         return Check(name, "missing", f"{address} does not answer: {reason}", start)
+    served = list(listed)
     if model not in served:
         seen = ", ".join(served[:3]) or "nothing"
         return Check(
             name, "warn", f"{address} serves {seen}, not {model}", f"correct models.{role}.model in the manifest"
         )
+    length = listed[model].get("max_model_len")
+    if isinstance(length, int) and length < tokens:
+        return Check(
+            name, "warn", f"{address} takes {length:,} tokens, and a request of the manifest about {tokens:,}",
+            "start it with a larger max_model_len, or lower media.frames, media.short_side or models.vlm.max_pixels",
+        )  # fmt: skip
     return Check(name, "ok", f"{address} serves {model} ({count_of(len(served), 'model')})")

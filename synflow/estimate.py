@@ -26,7 +26,18 @@ CPU_SECONDS_PER_CLIP = 0.35
 """Decode, measures and stored frames of one clip."""
 
 PROMPT_TOKENS = 700
-ANSWER_TOKENS = {"captions": 450, "composed": 60}
+ANSWER_TOKENS = {"captions": 450, "composed": 60, "audit": 150, "judge": 60}
+RETRIED = 0.25
+"""Share of the requests for texts that are asked once more, with the faults named; an assumption."""
+
+OPEN_CAPTIONS = 0.8
+"""Share of captions with a claim that is not measured, which `audit: {ask: true}` asks about; an assumption."""
+
+POLARITIES = 2
+"""Requests on such a caption: whether its claims are true, and whether they are false."""
+
+FRAME_CAPTIONS = 5
+"""Captions of a key frame."""
 GPU_TOKENS_PER_SECOND = {"prompt": 12_000, "answer": 1_200}
 BYTES_PER_PIXEL = 0.12
 """Of a JPEG at quality 90."""
@@ -43,7 +54,8 @@ class Estimate:
         records, faulty, duplicates: lines of the input lists, and those that cannot be used; counted.
         passes: name, stages and corpus stages of each pass.
         pairs: task -> expected number; disk: bytes.
-        calls: requests to models that are served; ``tokens`` of prompt (pictures included) and answer.
+        calls: requests to models; ``asked``: of them for what; ``tokens``: of prompts (pictures included), what of
+            them repeats pictures and so comes from the server's cache (``cached``), and of answers.
         vision: what a picture of 16:9 costs a Qwen2.5-VL: ``frames`` of a clip, ``width`` and ``height`` as the model
             sees them, ``picture`` tokens each, ``clip`` tokens of all.
     """
@@ -59,6 +71,7 @@ class Estimate:
     pairs: dict[str, int] = field(default_factory=dict)
     model: str = "signals"
     calls: int = 0
+    asked: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     vision: dict[str, int] = field(default_factory=dict)
     disk: int = 0
@@ -83,9 +96,16 @@ def estimate(manifest: Manifest, records: Iterable[InputRecord]) -> Estimate:
     filters = any(stage_class(name).reasons for name in names if name not in ("validate", "shots", "quota"))
     kept = round(clips * KEPT_SHARE) if filters else clips
     pairs = _pairs(manifest, kept)
-    calls, tokens = _asks(manifest, kept, pairs)
+    kinds = _asks(manifest, kept, pairs)
+    calls = {one.name: one.calls for one in kinds}
     served = manifest.models.vlm.use != "signals"
-    seconds = sum(tokens[kind] / GPU_TOKENS_PER_SECOND[kind] for kind in tokens) if served else 0.0
+    tokens = {
+        "prompt": sum(one.calls * (one.pictures + PROMPT_TOKENS) for one in kinds),
+        "cached": sum(one.calls * one.pictures for one in kinds if one.again),
+        "answer": sum(one.calls * one.answer for one in kinds),
+    }
+    computed = {"prompt": tokens["prompt"] - tokens["cached"], "answer": tokens["answer"]}
+    seconds = sum(computed[kind] / GPU_TOKENS_PER_SECOND[kind] for kind in computed) if served else 0.0
     return Estimate(
         name=manifest.name,
         records=total,
@@ -100,7 +120,8 @@ def estimate(manifest: Manifest, records: Iterable[InputRecord]) -> Estimate:
         kept=kept,
         pairs=pairs,
         model=str(getattr(manifest.models.vlm, "model", "signals")),
-        calls=calls,
+        calls=sum(calls.values()),
+        asked=calls,
         tokens=tokens if served else {},
         vision=vision(manifest) if served else {},
         disk=_disk(manifest, kept, pairs),
@@ -133,17 +154,72 @@ def vision(manifest: Manifest) -> dict[str, int]:
     return {"frames": frames, "width": width, "height": height, "picture": each, "clip": frames * each}
 
 
-def _asks(manifest: Manifest, kept: int, pairs: dict[str, int]) -> tuple[int, dict[str, int]]:
-    """Return calls, and tokens of prompts and answers, of all stages that ask a model."""
-    names = [entry.name for entry in manifest.stages]
-    frames, each = manifest.media.frames, vision(manifest)["picture"]
-    captions = kept if "enrich" in names else 0
-    pictures = kept if "enrich" in names else 0
-    composed = round(kept * (PAIRS_PER_CLIP["ti2v"] + PAIRS_PER_CLIP["tv2v"])) if pairs else 0
-    prompt = captions * (frames * each + PROMPT_TOKENS) + pictures * (each + PROMPT_TOKENS)
-    prompt += composed * ((frames + 1) * each + PROMPT_TOKENS)
-    answer = (captions + pictures) * ANSWER_TOKENS["captions"] + composed * ANSWER_TOKENS["composed"]
-    return captions + pictures + composed, {"prompt": prompt, "answer": answer}
+def largest_request(manifest: Manifest) -> int:
+    """Return the tokens of the largest request and of its longest answer, for pictures of 16:9."""
+    longest = max((int(entry.config.get("max_tokens", 0)) for entry in manifest.stages), default=0)
+    # A composed text is asked with a reference clip and its target.
+    clips = 2 if any(entry.name == "expand" for entry in manifest.stages) else 1
+    return clips * vision(manifest)["clip"] + PROMPT_TOKENS + longest
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Requests of one kind: how many, tokens of the pictures in each and of the answer.
+
+    ``again``: whether its pictures were shown to the server before.
+    """
+
+    name: str
+    calls: int
+    pictures: int
+    answer: int
+    again: bool = False
+
+
+def _asks(manifest: Manifest, kept: int, pairs: dict[str, int]) -> list[_Asked]:
+    """Return what is asked of a model, in the order in which it is."""
+    configs = {entry.name: entry.config for entry in manifest.stages}
+    seen, served = vision(manifest), manifest.models.vlm.use != "signals"
+    clip, each = seen["clip"], seen["picture"]
+    found: list[_Asked] = []
+    enrich, audit, expand = (configs.get(name) for name in ("enrich", "audit", "expand"))
+    if enrich is not None:
+        frames = kept * enrich.get("key_frames", 1) if enrich.get("frame_captions", True) else 0
+        found.append(_Asked("captions", kept, clip, ANSWER_TOKENS["captions"]))
+        found.append(_Asked("frame captions", frames, each, ANSWER_TOKENS["captions"]))
+        found += [_again(one) for one in found] if served and enrich.get("retry", True) else []
+        if audit is not None and audit.get("ask", False):
+            texts = {clip: kept * enrich.get("captions", 5), each: frames * FRAME_CAPTIONS}
+            for size, number in texts.items():
+                questions = round(number * OPEN_CAPTIONS) * POLARITIES
+                found.append(_Asked("audit questions", questions, size, ANSWER_TOKENS["audit"], again=True))
+    if expand is not None:
+        tasks = {"ti2v": clip + each, "tv2v": 2 * clip}
+        made = [
+            _Asked("composed", round(kept * PAIRS_PER_CLIP[task]), size, ANSWER_TOKENS["composed"])
+            for task, size in tasks.items()
+            if task in pairs
+        ]
+        found += made + ([_again(one) for one in made] if served and expand.get("retry", True) else [])
+        if expand.get("judge", False):
+            found += [_Asked("judge", one.calls, one.pictures, ANSWER_TOKENS["judge"], True) for one in made]
+    return _summed(found)
+
+
+def _again(one: _Asked) -> _Asked:
+    return _Asked("retries", round(one.calls * RETRIED), one.pictures, one.answer, again=True)
+
+
+def _summed(found: list[_Asked]) -> list[_Asked]:
+    """Return one entry for each name, with the mean tokens of its requests."""
+    sums: list[_Asked] = []
+    for name in dict.fromkeys(one.name for one in found if one.calls):
+        own = [one for one in found if one.name == name]
+        calls = sum(one.calls for one in own)
+        pictures = round(sum(one.calls * one.pictures for one in own) / calls)
+        answer = round(sum(one.calls * one.answer for one in own) / calls)
+        sums.append(_Asked(name, calls, pictures, answer, own[0].again))
+    return sums
 
 
 def _disk(manifest: Manifest, kept: int, pairs: dict[str, int]) -> int:

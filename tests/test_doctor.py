@@ -21,7 +21,8 @@ class Server(http.server.BaseHTTPRequestHandler):
         known = self.headers.get("Authorization") == "Bearer secret"
         self.send_response(200 if known else 401)
         self.end_headers()
-        self.wfile.write(json.dumps({"data": [{"id": "the-model"}]}).encode() if known else b"")
+        listed = [{"id": "the-model", "max_model_len": 4096}]
+        self.wfile.write(json.dumps({"data": listed}).encode() if known else b"")
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -55,6 +56,21 @@ def test_an_endpoint_that_is_not_there() -> None:
     gone = doctor.endpoint("embed", "http://127.0.0.1:9/v1", "m", "")
     assert gone.state == "missing" and "models.embed.base_url" in gone.remedy
     assert doctor.endpoint("vlm", "file:///etc/passwd", "m", "").found == "file:///etc/passwd is no http address"
+
+
+def test_an_endpoint_whose_context_is_too_short_is_warned_of(server: str) -> None:
+    short = doctor.endpoint("vlm", server, "the-model", "secret", tokens=4097)
+    assert (short.state, "takes 4,096 tokens" in short.found) == ("warn", True)
+    assert "max_model_len" in short.remedy
+    assert doctor.endpoint("vlm", server, "the-model", "secret", tokens=4096).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [("0.28.1", "warn"), ("0.29.0", "ok"), ("0.32.0+cpu", "ok"), ("1.0", "ok")]
+)
+def test_a_vllm_that_is_too_old_is_warned_of(monkeypatch: pytest.MonkeyPatch, version: str, state: str) -> None:
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: version)
+    assert doctor.vllm().state == state
 
 
 def test_limits_of_a_control_group(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from synflow.cli import main
 from synflow.commands.serve import places_of, with_gpus
 from synflow.errors import UsageError
 from synflow.manifest import parse_manifest
-from synflow.models.vllm_options import server_flags
+from synflow.models.vllm_options import release_of, server_flags
 from synflow.models.vllm_server import Place
 
 FAKE = """#!{python}
@@ -146,6 +146,14 @@ def test_arguments_of_the_manifest_become_flags() -> None:
     assert flags[flags.index("--block-size") + 1] == "32"
     assert "--trust-request-mm-kwargs" in flags
     assert '"max_pixels":78400' in flags[flags.index("--mm-processor-kwargs") + 1]
+
+
+def test_a_flag_that_older_releases_lack_is_left_out_for_them() -> None:
+    spec: dict[str, Any] = {"model": "m", "max_pixels": 78400}
+    assert "--trust-request-mm-kwargs" not in server_flags(spec, 8, release_of("0.30.2"))
+    assert "--trust-request-mm-kwargs" in server_flags(spec, 8, release_of("0.31.0"))
+    assert "--trust-request-mm-kwargs" not in server_flags({"model": "m"}, 8)
+    assert [release_of(text) for text in ("0.32.0+cpu", "1", "odd", "")] == [(0, 32), (1, 0), (0, 0), (0, 0)]
 
 
 def test_too_few_gpus_are_a_mistake() -> None:

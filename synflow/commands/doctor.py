@@ -15,28 +15,29 @@ MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "missing": ("missing
 
 def show_doctor(manifest: Path | None, *, as_json: bool) -> int:
     """Examine this machine; return 3 where something is missing without which nothing runs."""
-    folder, models = Path.cwd(), {}
+    folder, models, tokens = Path.cwd(), {}, 0
     if manifest is not None:
+        from synflow.estimate import largest_request
         from synflow.manifest import load_manifest
 
         loaded = load_manifest(manifest)
-        folder, models = loaded.out, loaded.models.model_dump(mode="json")
+        folder, models, tokens = loaded.out, loaded.models.model_dump(mode="json"), largest_request(loaded)
     if as_json:
-        checks = list(examine(folder, models))
+        checks = list(examine(folder, models, tokens))
         write_json([dataclasses.asdict(check) for check in checks])
         return _code(checks)
-    checks = _print(folder, models)
+    checks = _print(folder, models, tokens)
     return _code(checks)
 
 
-def _print(folder: Path, models: dict[str, Any]) -> list[Check]:
+def _print(folder: Path, models: dict[str, Any], tokens: int) -> list[Check]:
     """Print each line as soon as it is known; the last ones take seconds."""
     from rich.table import Table
     from rich.text import Text
 
     console = people()
     checks = []
-    for check in examine(folder, models):
+    for check in examine(folder, models, tokens):
         checks.append(check)
         mark, style = MARKS[check.state]
         if check.state == "missing" and not check.needed:

@@ -95,7 +95,12 @@ def _show(console: Console, found: Estimate) -> None:
         table.add_row("", Text(pairs, style="dim"))
     table.add_row("model", f"{clean(found.model, 80)}, about {count_of(found.calls, 'call')}")
     if found.tokens:
-        table.add_row("tokens", f"{found.tokens['prompt']:,} read, {found.tokens['answer']:,} written")
+        from synflow.estimate import RETRIED
+
+        kinds = "   ".join(f"{name} {number:,}" for name, number in found.asked.items())
+        table.add_row("", Text(f"{kinds} (assumed: {RETRIED:.0%} of the texts)", style="dim"))
+        read, cached, told = (found.tokens[kind] for kind in ("prompt", "cached", "answer"))
+        table.add_row("tokens", f"{read:,} read, {cached:,} of them pictures shown before, {told:,} written")
     if found.vision:
         seen = found.vision
         each = f"{seen['frames']} frames x {seen['picture']} tokens (16:9 seen at {seen['width']} x {seen['height']})"

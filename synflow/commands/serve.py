@@ -17,7 +17,7 @@ from synflow.commands.output import write_json
 from synflow.console import people
 from synflow.errors import ServiceDown, UsageError
 from synflow.models.vllm_options import server_flags, tensor_parallel
-from synflow.models.vllm_server import Place, Server, Servers, executable
+from synflow.models.vllm_server import Place, Server, Servers, executable, release
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
 
@@ -31,7 +31,7 @@ def serve(
     loaded = load_manifest(manifest, sets)
     spec = served_spec(loaded.models.vlm.model_dump(mode="json"))
     places = with_gpus(places_of(spec, host, port), tensor_parallel(spec), visible_gpus())
-    flags = server_flags(spec, loaded.media.frames)
+    flags = server_flags(spec, loaded.media.frames, release())
     if dry_run:
         for place in places:
             write_json({"url": place.url, "gpus": place.gpus, "command": ["vllm", "serve", *flags]})

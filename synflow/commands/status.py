@@ -127,10 +127,13 @@ def _asked(asked: dict[str, int]) -> str:
     read = asked["prompt_tokens"]
     if not read:
         return told
-    return (
-        f"{told}; {read:,} tokens read, {asked['cached_tokens'] / read:.0%} of them cached, "
+    told += (
+        f"; {read:,} tokens read, {asked['cached_tokens'] / read:.0%} of them cached, "
         f"{asked['answer_tokens']:,} written"
     )
+    if again := asked["again"]:
+        told += f"; {asked['again_cached'] / again:.0%} of {again:,} calls on pictures shown before found them cached"
+    return told
 
 
 def _note(one: PassState) -> str:

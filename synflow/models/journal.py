@@ -30,7 +30,15 @@ PASSING = frozenset(
 
 @dataclass
 class Usage:
-    """What a journal saw. ``calls`` went to the model, ``hits`` were known, of these ``reused`` from an earlier run."""
+    """What a journal saw.
+
+    Attributes:
+        calls: requests that went to the model; ``hits`` were known, of these ``reused`` from an earlier run.
+        prompt_tokens, cached_tokens, answer_tokens: of all answers, also of those that could not be used;
+            ``cached_tokens`` are those of the prompt that the server had computed before.
+        later: calls that came after the first one on their clip; ``again``: those of them that showed pictures which
+            an earlier call on the clip had shown as well; ``again_cached``: of which the server still held pictures.
+    """
 
     calls: int = 0
     hits: int = 0
@@ -38,6 +46,45 @@ class Usage:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     answer_tokens: int = 0
+    later: int = 0
+    again: int = 0
+    again_cached: int = 0
+
+    def count(self, reply: Answer | Refusal) -> None:
+        """Add what an answer took."""
+        self.prompt_tokens += reply.prompt_tokens
+        self.cached_tokens += reply.cached_tokens
+        self.answer_tokens += reply.answer_tokens
+
+
+BYTES_PER_TOKEN = 3
+"""Fewest bytes of English text in a token (Qwen2.5 has about 4.4): how many tokens a system text has at most."""
+TURN_TOKENS = 16
+"""Most tokens that a chat template puts before the first picture beside the system text."""
+
+
+class Sharing:
+    """Which calls on a clip could find its pictures computed, and which did.
+
+    A system text that all prompts share is found in the cache too, so only what is cached beyond it counts.
+    """
+
+    def __init__(self) -> None:
+        self._clips: set[str] = set()
+        self._shown: set[tuple[str, str, tuple[str, ...]]] = set()
+
+    def count(self, ask: Ask, reply: Answer | Refusal, usage: Usage) -> None:
+        """Add a call to ``usage``; in the order in which they were asked."""
+        if not ask.pictures:
+            return
+        shown = (ask.affinity, ask.system, ask.bound)
+        usage.later += ask.affinity in self._clips
+        if shown in self._shown:
+            usage.again += 1
+            text = len(ask.system.encode("utf-8", "surrogatepass"))
+            usage.again_cached += reply.cached_tokens > text // BYTES_PER_TOKEN + TURN_TOKENS
+        self._clips.add(ask.affinity)
+        self._shown.add(shown)
 
 
 class Journalled:
@@ -70,6 +117,7 @@ class Journalled:
         self._append = append
         self._passing = passing
         self._known: dict[str, Answer | Refusal] | None = None
+        self._sharing = Sharing()
 
     @property
     def model(self) -> str:
@@ -96,15 +144,16 @@ class Journalled:
                 fresh = {asked: _own(asked, reply) for asked, reply in zip(new, replies, strict=True)}
             except Outage as outage:
                 digests_asked = list(new)
-                self._keep({digests_asked[i]: _own(digests_asked[i], reply) for i, reply in outage.answered.items()})
+                fresh = {digests_asked[i]: _own(digests_asked[i], reply) for i, reply in outage.answered.items()}
+                self._keep(fresh, new)
                 raise
-            self._keep(fresh)
+            self._keep(fresh, new)
             known = self._read()
         self.usage.calls += len(new)
         self.usage.hits += len(asks) - len(new)
         return [known[d] if d in known else fresh[d] for d in digests]
 
-    def _keep(self, fresh: Mapping[str, Answer | Refusal]) -> None:
+    def _keep(self, fresh: Mapping[str, Answer | Refusal], asked: Mapping[str, Ask]) -> None:
         """Write new answers down, then count and remember them."""
         lasting = {d: a for d, a in fresh.items() if isinstance(a, Answer) or a.reason not in self._passing}
         passed = [canonical({"passed": d}) for d in fresh if d not in lasting]
@@ -112,11 +161,9 @@ class Journalled:
             self._append(self.path, [*(_line(d, a) for d, a in lasting.items()), *passed])
             # Read again: where another worker answered first, its answer is the one that counts.
             self._known = None
-        for answer in fresh.values():
-            if isinstance(answer, Answer):
-                self.usage.prompt_tokens += answer.prompt_tokens
-                self.usage.cached_tokens += answer.cached_tokens
-                self.usage.answer_tokens += answer.answer_tokens
+        for digest, reply in fresh.items():
+            self.usage.count(reply)
+            self._sharing.count(asked[digest], reply, self.usage)
 
     def _with_earlier(self, known: dict[str, Answer | Refusal], digests: Sequence[str]) -> dict[str, Answer | Refusal]:
         """Copy what an earlier run was answered on requests that are not known here; return what is known then."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import email.utils
 import json
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from synflow.asks import Answer, Ask, Refusal
+from synflow.asks import PICTURES_AT_HAND, Answer, Ask, Refusal
 from synflow.models.resilience import Reply, TransientFailure
 from synflow.models.schema import fault
 
@@ -63,23 +64,10 @@ class OpenAiOptions(BaseModel):
         return tuple(f"{url}/v1" for url in dict.fromkeys(bare))
 
 
-def chat_messages(ask: Ask) -> list[dict[str, Any]]:
-    """Return the messages of a request: system text, pictures in order of time, instruction last."""
-    content: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{base64.b64encode(p.jpeg).decode()}"}}
-        for p in ask.pictures
-    ]
-    if ask.text:
-        content.append({"type": "text", "text": ask.text})
-    system: list[dict[str, Any]] = [{"role": "system", "content": ask.system}] if ask.system else []
-    return [*system, {"role": "user", "content": content}]
-
-
-def chat_body(ask: Ask, options: OpenAiOptions) -> dict[str, Any]:
-    """Return the body of a request for an answer that satisfies the ask's schema."""
+def chat_body(ask: Ask, options: OpenAiOptions) -> list[bytes]:
+    """Return the body of a request for an answer that satisfies the ask's schema, in pieces."""
     body: dict[str, Any] = {
         "model": options.model,
-        "messages": chat_messages(ask),
         **sampling_of(ask, options),
         "response_format": {
             "type": "json_schema",
@@ -88,7 +76,34 @@ def chat_body(ask: Ask, options: OpenAiOptions) -> dict[str, Any]:
     }
     if options.max_pixels is not None:
         body["mm_processor_kwargs"] = {"max_pixels": options.max_pixels}
-    return body
+    return with_messages(body, ask)
+
+
+def with_messages(body: Mapping[str, Any], ask: Ask) -> list[bytes]:
+    """Return a body with the messages of an ask: system text, pictures in order of time, instruction last.
+
+    Pictures are most of its bytes. They are encoded once for all requests that show them, do not pass through the JSON
+    encoder, which would look at each of their characters, and are sent from where they lie: hence the pieces.
+    """
+    system = _json({"role": "system", "content": ask.system}) + b"," if ask.system else b""
+    text = _json({"type": "text", "text": ask.text}) if ask.text else b""
+    return [
+        _json(body)[:-1] + b',"messages":[' + system + b'{"role":"user","content":[',
+        *(_image_part(picture.jpeg, b"," if place else b"") for place, picture in enumerate(ask.pictures)),
+        (b"," if text and ask.pictures else b"") + text + b"]}]}",
+    ]
+
+
+def _json(value: Any) -> bytes:
+    # Escaped to ASCII, so that a lone surrogate in a text is JSON as well.
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+@lru_cache(maxsize=PICTURES_AT_HAND)
+def _image_part(jpeg: bytes, comma: bytes) -> bytes:
+    """Return one picture as a part of a message, in JSON."""
+    encoded = binascii.b2a_base64(jpeg, newline=False)
+    return b'%b{"type":"image_url","image_url":{"url":"data:image/jpeg;base64,%b"}}' % (comma, encoded)
 
 
 def sampling_of(ask: Ask, options: OpenAiOptions) -> dict[str, Any]:
@@ -109,30 +124,31 @@ def read_reply(ask: Ask, request: str, reply: Mapping[str, Any], options: OpenAi
         text, reason = choice["message"]["content"], choice["finish_reason"]
     except (KeyError, IndexError, TypeError) as error:
         raise TransientFailure("bad-reply", "the reply is no chat completion") from error
-    if reason == "length":
-        return Refusal(request, "answer-truncated", f"cut at {ask.max_tokens} tokens")
-    if reason == "content_filter" or choice["message"].get("refusal"):
-        return Refusal(request, "answer-refused", "the model would not answer")
-    if not isinstance(text, str):
+    if reason != "length" and not isinstance(text, str) and not _is_refused(choice):
         raise TransientFailure("bad-reply", "the reply holds no text")
+    usage = reply.get("usage")
+    cost = {
+        "prompt_tokens": _count(usage, "prompt_tokens"),
+        "cached_tokens": _count(usage, "prompt_tokens_details", "cached_tokens"),
+        "answer_tokens": _count(usage, "completion_tokens"),
+    }
+    if reason == "length":
+        return Refusal(request, "answer-truncated", f"cut at {ask.max_tokens} tokens", **cost)
+    if _is_refused(choice):
+        return Refusal(request, "answer-refused", "the model would not answer", **cost)
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        return Refusal(request, "answer-schema", "the answer is no JSON")
-    found = fault(value, ask.schema)
-    if found:
-        return Refusal(request, "answer-schema", found)
-    usage = reply.get("usage")
+        return Refusal(request, "answer-schema", "the answer is no JSON", **cost)
+    if found := fault(value, ask.schema):
+        return Refusal(request, "answer-schema", found, **cost)
     return Answer(
-        request=request,
-        value=value,
-        model=options.model,
-        revision=options.revision,
-        bound=ask.sent(),
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
-        answer_tokens=_count(usage, "completion_tokens"),
+        request=request, value=value, model=options.model, revision=options.revision, bound=ask.sent(), **cost
     )
+
+
+def _is_refused(choice: Mapping[str, Any]) -> bool:
+    return bool(choice["finish_reason"] == "content_filter" or choice["message"].get("refusal"))
 
 
 def _no_constant(name: str) -> NoReturn:

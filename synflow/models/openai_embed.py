@@ -13,7 +13,7 @@ import numpy as np
 
 from synflow.asks import Answer, Ask, Item, Refusal, Vector, said_digest
 from synflow.errors import ServiceDown
-from synflow.models.openai_chat import OpenAiOptions, chat_messages
+from synflow.models.openai_chat import OpenAiOptions, with_messages
 from synflow.models.openai_http import OpenAiHttp, OpenAiServer, opened
 from synflow.models.resilience import Reply, TransientFailure
 
@@ -24,9 +24,9 @@ class EmbeddingServer(OpenAiServer):
     role = "embed"
     path = "/embeddings"
 
-    def body(self, ask: Ask) -> dict[str, Any]:
-        """Return the request: pictures first, then the text."""
-        return {"model": self.options.model, "messages": chat_messages(ask), "encoding_format": "float"}
+    def body(self, ask: Ask) -> list[bytes]:
+        """Return the request, in pieces: pictures first, then the text."""
+        return with_messages({"model": self.options.model, "encoding_format": "float"}, ask)
 
     def read(self, ask: Ask, request: str, reply: Mapping[str, Any]) -> Reply:
         """Return the numbers of a reply.

@@ -26,8 +26,9 @@ from pydantic import ValidationError
 from synflow.asks import Ask
 from synflow.errors import UsageError
 from synflow.ids import seed_of
+from synflow.models.flight import Limited
 from synflow.models.openai_chat import OpenAiOptions, chat_body, message_of, read_reply, retry_after
-from synflow.models.resilience import REFUSED, Breaker, Limited, Outage, Reply, Retrying, TransientFailure
+from synflow.models.resilience import REFUSED, Breaker, Outage, Reply, Retrying, TransientFailure
 
 CHECKS = 4
 """How often a server is asked for its models before it counts as not there; with pauses of 0.2, 0.4 and 0.8 s."""
@@ -59,7 +60,7 @@ class OpenAiServer:
         if not _is_address(url):
             raise self._no_address()
         self.options = options
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         limits = httpx.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
         wait = httpx.Timeout(options.timeout, connect=min(10.0, options.timeout), pool=None)
         self._client = httpx.Client(headers=headers, limits=limits, timeout=wait, trust_env=False)
@@ -100,7 +101,7 @@ class OpenAiServer:
         """Return what the server lists; a first failure is not believed."""
         for attempt in range(1, CHECKS + 1):
             try:
-                return self._call("GET", "/models", None)
+                return self._call("GET", "/models", ())
             except _Denied as denied:
                 if attempt == CHECKS:
                     raise denied.usage from denied
@@ -133,20 +134,22 @@ class OpenAiServer:
         self._answered = True
         return read
 
-    def body(self, ask: Ask) -> dict[str, Any]:
-        """Return the body of the request for one ask."""
+    def body(self, ask: Ask) -> list[bytes]:
+        """Return the body of the request for one ask, in pieces."""
         return chat_body(ask, self.options)
 
     def read(self, ask: Ask, request: str, reply: Mapping[str, Any]) -> Reply:
         """Return what a reply says."""
         return read_reply(ask, request, reply, self.options)
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _call(self, method: str, path: str, body: Sequence[bytes]) -> dict[str, Any]:
         """Make one call; return the JSON object that came back."""
         ends = time.monotonic() + self.options.timeout
         data = bytearray()
+        # With its length given, a body in pieces is sent as it is, and not in chunks.
+        length = {"Content-Length": str(sum(map(len, body)))} if body else {}
         try:
-            with self._client.stream(method, self.url + path, json=body) as response:
+            with self._client.stream(method, self.url + path, content=body or None, headers=length) as response:
                 for block in response.iter_bytes():
                     data += block
                     if len(data) > MOST_BYTES:

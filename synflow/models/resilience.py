@@ -20,7 +20,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
 from synflow.asks import Answer, Ask, Refusal, Vlm
@@ -181,62 +180,6 @@ class Retrying:
                 continue
             return True
         return False
-
-
-class Limited:
-    """Keeps a bounded number of asks in flight, each in a thread of its own.
-
-    Args:
-        backend: who is asked, one ask a call; must bear calls from several threads.
-        in_flight: asks at a time.
-    """
-
-    def __init__(self, backend: Vlm, in_flight: int = 16) -> None:
-        self.backend = backend
-        self._in_flight = in_flight
-
-    @property
-    def model(self) -> str:
-        """Id of the model behind it."""
-        return self.backend.model
-
-    def answer(self, asks: Sequence[Ask]) -> Sequence[Reply]:
-        """Return one answer or refusal for each ask, in order.
-
-        Raises:
-            Outage: the backend gave up; asks that had not begun are not sent, finished ones are in ``answered``.
-        """
-        if not asks:
-            return []
-        stop = threading.Event()
-
-        def one(ask: Ask) -> Reply | None:
-            if stop.is_set():
-                return None
-            try:
-                return self.backend.answer([ask])[0]
-            except BaseException:
-                # Set here and not by who waits: a thread that is done takes its next ask at once.
-                stop.set()
-                raise
-
-        pool = ThreadPoolExecutor(min(self._in_flight, len(asks)), thread_name_prefix="synflow-ask")
-        try:
-            futures = [pool.submit(one, ask) for ask in asks]
-            wait(futures)
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-        failures = [error for error in (f.exception() for f in futures) if error is not None]
-        replies = {i: f.result() for i, f in enumerate(futures) if f.exception() is None}
-        answered = {i: reply for i, reply in replies.items() if reply is not None}
-        for failure in failures:
-            if not isinstance(failure, ServiceDown):
-                raise failure
-        for failure in failures:
-            if isinstance(failure, ServiceDown):
-                raise Outage(failure.cause, failure.remedy, answered) from failure
-        return list(answered.values())
 
 
 class Breaker:

@@ -25,6 +25,7 @@ from synflow.asks import Ask, Refusal
 from synflow.checkpoints import full_name
 from synflow.errors import ServiceDown, UsageError
 from synflow.ids import seed_of
+from synflow.models.flight import Turns, Warm
 from synflow.models.openai_chat import OpenAiOptions, read_reply, sampling_of
 from synflow.models.resilience import REFUSED, Outage, Reply, TransientFailure
 from synflow.models.vllm_options import engine_arguments, tensor_parallel
@@ -212,6 +213,7 @@ class VllmEngine:
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
         self._actors: list[Any] = []
+        self._warm = Warm()
 
     @property
     def model(self) -> str:
@@ -225,26 +227,26 @@ class VllmEngine:
             Outage: an engine died; what was answered is in it.
         """
         actors = self._found()
-        waiting: dict[int, list[int]] = {}
+        places: dict[int, list[int]] = {}
         for place, ask in enumerate(asks):
             key = seed_of("affinity", ask.affinity or ask.digest(self.model)) % len(actors)
-            waiting.setdefault(key, []).append(place)
-        for row in waiting.values():
-            row.reverse()
+            places.setdefault(key, []).append(place)
+        turns = {key: Turns(asks, self._warm, own) for key, own in places.items()}
+        busy = dict.fromkeys(turns, 0)
         replies: dict[int, Reply] = {}
         flight: dict[Any, tuple[int, int]] = {}
         while len(replies) < len(asks):
-            for key, row in waiting.items():
-                busy = sum(1 for _, at in flight.values() if at == key)
-                while row and busy < self.options.concurrency:
-                    place = row.pop()
-                    flight[actors[key].complete.remote(request_of(asks[place], self.options.chat))] = (place, key)
-                    busy += 1
+            for key, waiting in turns.items():
+                while busy[key] < self.options.concurrency and (free := waiting.next()) is not None:
+                    flight[actors[key].complete.remote(request_of(asks[free], self.options.chat))] = (free, key)
+                    busy[key] += 1
             done, _ = ray.wait(list(flight), num_returns=1, timeout=self.options.timeout)
             if not done:
                 raise Outage(f"{self.model}: no answer in {self.options.timeout:g} s", _REMEDY, replies)
-            place, _ = flight.pop(done[0])
+            place, key = flight.pop(done[0])
             replies[place] = self._read(asks[place], done[0], replies)
+            turns[key].done(place)
+            busy[key] -= 1
         return [replies[place] for place in range(len(asks))]
 
     def _read(self, ask: Ask, done: Any, replies: Mapping[int, Reply]) -> Reply:

@@ -12,6 +12,16 @@ from typing import Any
 from synflow.checkpoints import MAX_PIXELS, MIN_PIXELS, gpus_of
 
 SPARE_PICTURES = 4
+OLDEST = (0, 29)
+"""Oldest vLLM that knows the settings below, as far as was tried."""
+REQUEST_KWARGS = (0, 31)
+"""Since this vLLM, what a request says of its pictures' size only counts where the server is told to trust it."""
+
+
+def release_of(version: str) -> tuple[int, int]:
+    """Return the first two numbers of a version such as ``0.32.0+cpu``; zeros where there are none."""
+    parts = [int(part) if part.isdecimal() else 0 for part in version.split(".")[:2]]
+    return parts[0] if parts else 0, parts[1] if len(parts) > 1 else 0
 
 
 def engine_arguments(spec: Mapping[str, Any], frames: int) -> dict[str, Any]:
@@ -48,8 +58,14 @@ def tensor_parallel(spec: Mapping[str, Any]) -> int:
     return int(spec.get("tensor_parallel") or gpus_of(str(spec["model"])))
 
 
-def server_flags(spec: Mapping[str, Any], frames: int) -> list[str]:
-    """Return what ``vllm serve`` is called with, model first, without host and port."""
+def server_flags(spec: Mapping[str, Any], frames: int, release: tuple[int, int] = REQUEST_KWARGS) -> list[str]:
+    """Return what ``vllm serve`` is called with, model first, without host and port.
+
+    Args:
+        spec: as for `engine_arguments`.
+        frames: pictures that stand for a clip.
+        release: of the vLLM that gets them.
+    """
     arguments = engine_arguments(spec, frames)
     flags = [str(arguments.pop("model"))]
     for name, value in arguments.items():
@@ -61,7 +77,7 @@ def server_flags(spec: Mapping[str, Any], frames: int) -> list[str]:
             flags += [flag, text]
     # Without it an answer does not say how much of its prompt came from the cache.
     flags.append("--enable-prompt-tokens-details")
-    if spec.get("max_pixels"):
+    if spec.get("max_pixels") and release >= REQUEST_KWARGS:
         # The client repeats the limit in each request, so that any server obeys it.
         flags.append("--trust-request-mm-kwargs")
     return flags

@@ -14,10 +14,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import IO
 
 from synflow.errors import ServiceDown, UsageError
+from synflow.models.vllm_options import REQUEST_KWARGS, release_of
 
 PATIENCE = 20.0
 """Seconds that a server gets to end by itself."""
@@ -50,6 +52,14 @@ def executable() -> str:
     if found is None:
         raise UsageError("vLLM is not installed here", "pip install 'synflow[vllm]'")
     return found
+
+
+def release() -> tuple[int, int]:
+    """Return the release of the vLLM beside this Python; that of the newest settings where it stands elsewhere."""
+    try:
+        return release_of(metadata.version("vllm"))
+    except metadata.PackageNotFoundError:
+        return REQUEST_KWARGS
 
 
 class Server:

@@ -130,7 +130,9 @@ def survey(root: Path) -> RunState:
     )
 
 
-ASKED = ("calls", "hits", "prompt_tokens", "cached_tokens", "answer_tokens")
+ASKED = (
+    "calls", "hits", "prompt_tokens", "cached_tokens", "answer_tokens", "later", "again", "again_cached",
+)  # fmt: skip
 
 
 def _asked(events: list[dict[str, Any]]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from synflow.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -76,15 +79,27 @@ def test_who_waits_for_health_waits_for_something_that_has_it(name: str) -> None
         assert everyone[on]["healthcheck"]["test"][0] == "CMD"
 
 
-def test_the_server_has_the_flags_that_wrong_answers_taught() -> None:
+def test_the_server_has_the_flags_that_wrong_answers_taught(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The very command of the service, on the manifest of its comment."""
+    comment = (DOCKER / "compose.yaml").read_text(encoding="utf-8").split("name: synflow")[0].replace("\n#", "\n")
+    models = yaml.safe_load(comment[comment.index("models: {vlm:") :])
+    value = {"version": 1, "name": "n", "inputs": [{"clips": "c.jsonl"}], "stages": ["validate"], **models}
+    (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(value))
+    (tmp_path / "c.jsonl").write_text("")
     words = services("compose.yaml")["vlm"]["command"]
-    assert words[:2] == ["vllm", "serve"]
-    flags = dict(word.removeprefix("--").split("=", 1) for word in words[3:] if "=" in word)
-    assert json.loads(flags["structured-outputs-config"])["backend"] == "guidance"
-    assert json.loads(flags["media-io-kwargs"]) == {"video": {"num_frames": -1}}
-    assert json.loads(flags["limit-mm-per-prompt"])["image"] >= 17
-    assert {"min_pixels", "max_pixels"} <= json.loads(flags["mm-processor-kwargs"]).keys()
-    assert "--enable-prompt-tokens-details" in words
+    assert words[:3] == ["synflow", "serve", "/data/manifest.yaml"]
+    assert main(["serve", str(tmp_path / "manifest.yaml"), *words[3:], "--dry-run"]) == 0
+    (server,) = [json.loads(capsys.readouterr().out)]
+    command = server["command"]
+    flags = dict(itertools.pairwise(command))
+    assert json.loads(flags["--structured-outputs-config"])["backend"] == "guidance"
+    assert json.loads(flags["--media-io-kwargs"]) == {"video": {"num_frames": -1}}
+    assert json.loads(flags["--limit-mm-per-prompt"])["image"] >= 17
+    assert {"min_pixels", "max_pixels"} <= json.loads(flags["--mm-processor-kwargs"]).keys()
+    assert {"--enable-prompt-tokens-details", "--enable-prefix-caching"} <= set(command)
+    assert (flags["--max-model-len"], flags["--max-num-seqs"]) == ("16384", "32")
+    assert server["url"] == "http://127.0.0.1:8000/v1"
+    assert "--host=0.0.0.0" in words
 
 
 def test_the_server_is_asked_whether_it_is_ready_in_python_that_parses() -> None:

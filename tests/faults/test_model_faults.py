@@ -118,7 +118,11 @@ def test_soak_loses_nothing() -> None:
         vlm = open_vlm({"use": "openai_http", "base_url": server.url, "model": "tiny", "timeout": 5.0})
         replies = vlm.answer(asks)
         calls, faults = server.calls, server.faults
-    assert sum(isinstance(one, Answer) for one in replies) == 10_000
+    answered = sum(isinstance(one, Answer) for one in replies)
+    repeats = calls - 10_000 - faults
+    print(f"\nsoak: {answered} of 10000 answered, {calls} calls, {faults} faults, {repeats} repeats beyond the faults")
+    assert answered == 10_000
     assert [one.request for one in replies] == [ask.digest("tiny") for ask in asks]
     assert 300 < faults < 800
-    assert calls - 10_000 <= 1.01 * faults, f"{calls} calls, {faults} faults"
+    # Each fault costs one call more, and no sound answer is asked for again.
+    assert 0 <= repeats <= 0.01 * faults, f"{calls} calls, {faults} faults"

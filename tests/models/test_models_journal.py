@@ -49,6 +49,7 @@ def test_second_run_asks_nothing_and_gets_the_same(tmp_path: Path) -> None:
     assert first.backend.seen == ["a", "b"]  # type: ignore[attr-defined]
     assert dataclasses.asdict(first.usage) == {
         "calls": 2, "hits": 1, "reused": 0, "prompt_tokens": 20, "cached_tokens": 8, "answer_tokens": 6,
+        "later": 1, "again": 1, "again_cached": 0,
     }  # fmt: skip
     again = Journalled(Parrot(), path, append_lines)
     assert again.answer([ask("a"), ask("b"), ask("a")]) == given
@@ -126,3 +127,51 @@ def test_what_was_answered_before_an_outage_is_kept(tmp_path: Path) -> None:
     again = Journalled(Parrot(), path, append_lines)
     again.answer([ask("a"), ask("b"), ask("c")])
     assert again.backend.seen == ["c"]  # type: ignore[attr-defined]
+
+
+class Cached(Parrot):
+    """Holds the pictures of each clip after it saw them once, and the system text of all."""
+
+    def __init__(self, vision: int = 500, text: int = 20) -> None:
+        super().__init__()
+        self.vision, self.text = vision, text
+        self.held: set[tuple[str, ...]] = set()
+
+    def answer(self, asks: Sequence[Ask]) -> Sequence[Answer | Refusal]:
+        replies: list[Answer | Refusal] = []
+        for one in asks:
+            cached = self.text + (self.vision if one.bound in self.held else 0)
+            self.held.add(one.bound)
+            replies.append(Answer(one.digest(self.model), "x", self.model, "", one.bound, 1000, cached, 5))
+        return replies
+
+
+def test_calls_that_find_the_pictures_of_their_clip_are_counted(tmp_path: Path) -> None:
+    def on(clip: str, text: str, pictures: str) -> Ask:
+        shown = tuple(Picture(name.encode(), name, 0.0) for name in pictures)
+        return Ask("p", "d", text, {}, shown, system="s" * 60, affinity=clip)
+
+    journalled = Journalled(Cached(), tmp_path / "j.jsonl", append_lines)
+    journalled.answer([on("a", "1", "xy"), on("a", "2", "x"), on("b", "1", "zw"), on("a", "3", "xy")])
+    used = journalled.usage
+    assert (used.calls, used.later, used.again, used.again_cached) == (4, 2, 1, 1)
+    journalled.answer([on("b", "2", "zw"), on("a", "1", "xy"), on("b", "2", "zw")])
+    assert (used.calls, used.hits, used.later, used.again, used.again_cached) == (5, 2, 3, 2, 2)
+    # A system text that all share is no picture.
+    other = Journalled(Cached(vision=0), tmp_path / "k.jsonl", append_lines)
+    other.answer([on("a", "1", "xy"), on("a", "2", "xy")])
+    assert (other.usage.again, other.usage.again_cached) == (1, 0)
+
+
+def test_answers_that_cannot_be_used_are_paid_for_too(tmp_path: Path) -> None:
+    class Cut(Parrot):
+        def answer(self, asks: Sequence[Ask]) -> Sequence[Answer | Refusal]:
+            return [Refusal(one.digest(self.model), "answer-truncated", "cut", 100, 40, 16) for one in asks]
+
+    journalled = Journalled(Cut(), tmp_path / "j.jsonl", append_lines)
+    journalled.answer([ask("a"), ask("b")])
+    used = journalled.usage
+    assert (used.calls, used.prompt_tokens, used.cached_tokens, used.answer_tokens) == (2, 200, 80, 32)
+    again = Journalled(Cut(), tmp_path / "j.jsonl", append_lines)
+    assert isinstance(again.answer([ask("a")])[0], Refusal)
+    assert again.usage.calls == 0

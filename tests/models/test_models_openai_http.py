@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from vlm_conformance import CAPTIONS, SPOILT, VlmConformance
 
 from synflow.asks import Answer, Ask, Item, Picture, Refusal
 from synflow.errors import ServiceDown, UsageError
@@ -452,3 +453,22 @@ def test_preflight_finds_mistakes_before_a_run(server: ScriptedServer) -> None:
         url = gone.url
     with pytest.raises(ServiceDown):
         preflight({"vlm": {**served, "base_url": url}, "embed": served})
+
+
+def looking(handler: Handler, body: dict[str, Any]) -> None:
+    """Answer as a server that decodes what it is shown: a picture that is none is a 400, the schema is filled."""
+    shown = [part["image_url"]["url"] for part in body["messages"][-1]["content"] if part["type"] == "image_url"]
+    if any(url.endswith(base64.b64encode(SPOILT.jpeg).decode()) for url in shown):
+        handler.send(400, {"error": {"message": "cannot identify image file"}})
+        return
+    properties = body["response_format"]["json_schema"]["schema"]["properties"]
+    said(json.dumps(dict.fromkeys(properties, "a red square")))(handler, body)
+
+
+class TestConformance(VlmConformance):
+    schema = CAPTIONS
+
+    @pytest.fixture
+    def vlm(self, server: ScriptedServer) -> OpenAiHttp:
+        server.script = [looking] * 500
+        return OpenAiHttp(OpenAiOptions(base_url=server.url, model="tiny", concurrency=4, attempts=2))

@@ -8,7 +8,8 @@ import pytest
 
 from synflow.asks import Answer, Ask, Refusal
 from synflow.errors import UsageError
-from synflow.models.resilience import CANARIES, CANARY, Breaker, Limited, Outage, Retrying, TransientFailure
+from synflow.models.flight import Limited
+from synflow.models.resilience import CANARIES, CANARY, Breaker, Outage, Retrying, TransientFailure
 
 
 def ask(text: str) -> Ask:

@@ -5,6 +5,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+from vlm_conformance import VlmConformance
 
 from synflow.answers import faults_of
 from synflow.asks import Answer, Ask, Picture, Refusal
@@ -323,3 +324,9 @@ def test_phrases_of_a_caption():
     assert phrases("A woman in a white top plays with a brown-and-white dog.") == [
         "woman", "white top", "playing", "brown-and-white dog",
     ]  # fmt: skip
+
+
+class TestConformance(VlmConformance):
+    @pytest.fixture
+    def vlm(self):
+        return SignalsVlm()

@@ -12,6 +12,7 @@ import numpy as np
 from synflow import prompts
 from synflow.asks import Answer, Ask, Picture, Refusal
 from synflow.contract import Stills
+from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_of_frames, rng_of
 from synflow.models.openai_chat import OpenAiOptions, read_reply
 from synflow.models.signals.embedder import SignalsEmbedder
@@ -37,7 +38,7 @@ OPTIONS = OpenAiOptions(base_url="http://127.0.0.1:9", model="says")
 
 
 class Shown:
-    """Stills of a moving red square, the same for every sample."""
+    """Stills of a moving red square, the same for every sample; a record named bad has none."""
 
     def __init__(self) -> None:
         rgb = np.full((16, 90, 160, 3), 130, np.uint8)
@@ -50,7 +51,9 @@ class Shown:
         self.all = Stills(tuple(pictures), rgb, digest_of_frames(p.digest for p in pictures))
 
     def stills(self, sample: Sample) -> Stills:
-        """Return the same for all."""
+        """Return the same for all but one."""
+        if sample.record_id == "bad":
+            raise ClipFailure("unreadable", "no such picture")
         return self.all
 
 

@@ -5,78 +5,21 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from caption_bench import Bench, Says, Shown, sample
 from pydantic import ValidationError
 
 from stages.enrich import STYLES, Enrich, draw_emphasis
-from synflow import prompts
 from synflow.answers import fault_of, faults_of, is_repetitive
-from synflow.asks import Answer, Picture, Refusal
-from synflow.contract import Drop, Keep, Stage, Stills
-from synflow.errors import ClipFailure
-from synflow.ids import digest, digest_of_frames, rng_of
+from synflow.asks import Answer, Refusal
+from synflow.contract import Drop, Keep, Stage
+from synflow.ids import digest_of_frames, rng_of
 from synflow.media.keyframes import choose_key_frames
-from synflow.models.signals.vlm import SignalsVlm
 from synflow.pairs.draw import source_caption
-from synflow.records import Caption, Clip, Facts, Sample, Source
-
-
-class Shown:
-    """Stills of a moving red square, the same for every sample; a record named bad has none."""
-
-    def __init__(self):
-        rgb = np.full((16, 90, 160, 3), 130, np.uint8)
-        for i in range(16):
-            rgb[i, 30:55, 5 + 8 * i : 30 + 8 * i] = (210, 20, 20)
-        pictures = []
-        for i, one in enumerate(rgb):
-            jpeg = cv2.imencode(".jpg", one[..., ::-1])[1].tobytes()
-            pictures.append(Picture(jpeg, digest(jpeg), 0.25 + 0.5 * i))
-        self.all = Stills(tuple(pictures), rgb, digest_of_frames(p.digest for p in pictures))
-
-    def stills(self, sample):
-        if sample.record_id == "bad":
-            raise ClipFailure("unreadable", "no such picture")
-        return self.all
-
-
-class Context:
-    seed, frames = 7, 8
-
-    def __init__(self, vlm=None):
-        self.media, self.vlm = Shown(), vlm or SignalsVlm()
-
-    def prompt(self, name):
-        return prompts.load(name)
-
-    def rng(self, sample, *salt):
-        return rng_of(self.seed, sample.key, *salt)
-
-
-class Says:
-    """Answers every ask with what a function makes of it."""
-
-    model = "says"
-
-    def __init__(self, say):
-        self.say, self.asks = say, []
-
-    def answer(self, asks):
-        self.asks.append(list(asks))
-        return [self.say(ask) for ask in asks]
-
-
-def sample(name="a", *captions, **more):
-    facts = Facts(
-        digest="d" * 64, bytes=1, container="mp4", codec="h264", pix_fmt="yuv420p", duration=8.0, fps=25.0,
-        frames=200, width=160, height=90,
-    )  # fmt: skip
-    clip = Clip(id=f"clip-{name}", start=0.0, end=8.0, facts=facts)
-    texts = tuple(Caption(text=text) for text in captions)
-    return Sample(source=Source(record_id=name, uri=name), clip=clip, captions=texts, **more)
+from synflow.records import Caption
 
 
 def enrich(samples, vlm=None, **config):
-    return Enrich(Enrich.Config(**config))(samples, Context(vlm))
+    return Enrich(Enrich.Config(**config))(samples, Bench(vlm))
 
 
 def answer(ask, value, bound=None):
@@ -128,7 +71,7 @@ def test_all_asks_of_a_shard_go_in_one_call():
 
 
 def test_key_frames_of_an_earlier_stage_are_used():
-    (outcome,) = enrich([sample("a", "x", key_frames=(3, 9, 14))], key_frames=2)
+    (outcome,) = enrich([sample("a", "x").having(key_frames=(3, 9, 14))], key_frames=2)
     assert outcome.sample.key_frames == (3, 9, 14)
     assert {c.frame for c in outcome.sample.captions if c.style == "frame"} == {3, 9}
 

@@ -19,6 +19,7 @@ from synflow.models.schema import fault as schema_fault
 from synflow.records import Frame
 
 LONG = GOOD["2"]
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "enrichment.md").read_text(encoding="utf-8")
 COLORS = ("red", "orange", "yellow", "green", "blue")
 
 WHOLE = {
@@ -108,6 +109,29 @@ PART = {
 """Name -> key, the text that stands there in an answer that is sound otherwise, and its fault."""
 
 
+CUT = {
+    "cut at its tokens": (dumped()[:100], "length", "answer-truncated"),
+    "cut before it began": ("", "length", "answer-truncated"),
+    "cut in its last word": (dumped()[:-3], "length", "answer-truncated"),
+    "filtered": ("", "content_filter", "answer-refused"),
+    "filtered after a few words": (dumped()[:80], "content_filter", "answer-refused"),
+}
+"""Name -> what the server sends, why it ended, and the reason of the refusal."""
+
+FIVE_ALIKE = {
+    f"five times {name}": (json.dumps(dict.fromkeys(GOOD, text)), "stop", fault)
+    for name, (_, text, fault) in PART.items()
+    # These are looked for before lengths are, so all five have the same fault; the instruction itself is too short.
+    if fault in ("refusal", "echo", "instructs", "markup", "garbled") and name != "instruction"
+}
+"""Of the right shape, and no caption in it."""
+
+ANSWERS = {
+    **{name: (content, "stop", reason) for name, (content, reason) in WHOLE.items()}, **CUT, **FIVE_ALIKE,
+}  # fmt: skip
+"""Sixty whole answers, of which nothing can be used."""
+
+
 def enrich(say, *captions, **config):
     bench = Bench(Says(say))
     (outcome,) = Enrich(Enrich.Config(frame_captions=False, **config))([sample("a", *captions)], bench)
@@ -115,8 +139,23 @@ def enrich(say, *captions, **config):
 
 
 def test_there_are_enough_of_them():
-    assert len(WHOLE) + len(PART) >= 60
+    assert len(ANSWERS) == 60
     assert {fault for _, _, fault in PART.values()} == set(FAULTS) - {"none-short", "none-long"}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_of_garbage_nothing_is_kept_and_its_documented_reason_is_counted(name):
+    content, finish, reason = ANSWERS[name]
+    outcome, vlm = enrich(lambda ask: served(ask, content, finish), "a square")
+    assert [caption.origin for caption in outcome.sample.captions] == ["scraped"]
+    found = {k: v for k, v in outcome.sample.measures.items() if k.startswith("enrich.fault.")}
+    assert found == {f"enrich.fault.{reason}": 5 if name in FIVE_ALIKE else 1}
+    assert f"`{reason}`" in DOCUMENTED
+    # Without a caption of its own the clip falls, and the reason stands in the rejects.
+    dropped, _ = enrich(lambda ask: served(ask, content, finish))
+    assert isinstance(dropped, Drop)
+    assert (dropped.reason, reason in dropped.detail) == ("no-caption", True)
+    assert len(vlm.asks) == 2
 
 
 @pytest.mark.parametrize("name", WHOLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from synflow.asks import Vlm
+from synflow.models.contract import open_vlm, start_engines
 from synflow.models.vllm_options import server_flags
 from synflow.models.vllm_server import Place, Servers
+from synflow.world.render import render_world
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "models")]
 
 # The CPU build cannot take back a seeded draw, which a prompt that is read in parts needs: hence no chunked prefill.
 ENGINE: dict[str, Any] = {
@@ -56,3 +60,35 @@ def servers(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield started
     finally:
         started.close()
+
+
+@pytest.fixture(scope="session")
+def served(servers: Servers, tiny: str) -> Vlm:
+    """Both servers as a run has them."""
+    urls = [one.place.url for one in servers.all]
+    return open_vlm({"use": "openai_http", "base_url": urls, "model": tiny, "concurrency": 4})
+
+
+@pytest.fixture(scope="session")
+def engine(tiny: str) -> Iterator[Vlm]:
+    """One engine in its actor."""
+    entry = {"use": "vllm_engine", **spec(tiny, replicas=1, gpus=0, concurrency=4, run="test", frames=16)}
+    started = start_engines({"vlm": entry})
+    assert started is not None
+    with started:
+        yield open_vlm(entry)
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of six clips: the smallest real ones where they are at hand, else rendered ones."""
+    folder = tmp_path_factory.mktemp("clips")
+    real = Path(__file__).resolve().parents[3] / "shared" / "data"
+    if not (real / "videos.jsonl").is_file():
+        render_world(folder, 6, 3, 0.0)
+        return folder / "videos.jsonl"
+    records = [json.loads(line) for line in (real / "videos.jsonl").read_text().splitlines()]
+    records = [{**record, "path": str(real / record["path"])} for record in records]
+    records.sort(key=lambda record: Path(record["path"]).stat().st_size)
+    (folder / "videos.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records[:6]))
+    return folder / "videos.jsonl"

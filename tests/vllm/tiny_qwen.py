@@ -22,7 +22,7 @@ SPECIALS = (
     "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
 TEXTS = (
-    "You look at pictures from videos and write for a video search engine. Answer with JSON only.",
+    *(path.read_text() for path in sorted(Path(__file__).resolve().parents[2].glob("prompts/*/*.md"))),
     "A red ball rolls from left to right over a green lawn while the camera pans slowly to the right.",
     '{"1": "two dogs run through the snow", "2": "a man in a blue coat opens the door", "3": ["yes", "no"]}',
 )
@@ -87,7 +87,9 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    made.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False))
+    made.train_from_iterator(
+        TEXTS, trainers.BpeTrainer(vocab_size=1200, initial_alphabet=alphabet, show_progress=False)
+    )
     made.add_special_tokens(list(SPECIALS))
     fast = PreTrainedTokenizerFast(
         tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=TEMPLATE

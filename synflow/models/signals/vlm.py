@@ -11,6 +11,7 @@ import numpy as np
 from synflow.asks import Answer, Ask, Picture, Refusal
 from synflow.ids import rng_of
 from synflow.media.findings import Seen, findings_of
+from synflow.models.schema import fault
 from synflow.models.signals.captions import Writer
 from synflow.models.signals.composed import image_query, video_query
 from synflow.models.signals.stills import frame_captions
@@ -29,7 +30,8 @@ class SignalsVlm:
     def answer(self, asks: Sequence[Ask]) -> Sequence[Answer | Refusal]:
         """Return one answer or refusal for each ask, in order.
 
-        Refusals: ``no-pictures``, ``picture-unreadable``, ``nothing-to-tell``, ``prompt-unsupported``.
+        Refusals: ``no-pictures``, ``picture-unreadable``, ``nothing-to-tell``, ``prompt-unsupported``,
+        ``answer-schema``.
         """
         seen: dict[str, Seen | None] = {}
         return [self._answer(ask, seen) for ask in asks]
@@ -49,6 +51,8 @@ class SignalsVlm:
         value = self._value(ask, pictures, rng_of(ask.seed, ask.prompt, list(ask.bound)))
         if value is None:
             return Refusal(request, "nothing-to-tell")
+        if found := fault(value, ask.schema):
+            return Refusal(request, "answer-schema", found)
         return Answer(request=request, value=value, model=self.model, revision="1", bound=ask.sent())
 
     def _value(self, ask: Ask, pictures: Sequence[Seen], rng: random.Random) -> dict[str, str] | None:
