@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import signal
 import sys
@@ -91,10 +89,21 @@ def resume(
 
 
 @app.command()
-def plan(manifest: ManifestFile, sets: Sets = None, reuse: Reuse = None, as_json: AsJson = False) -> Job:
+def plan(
+    manifest: ManifestFile,
+    sets: Sets = None,
+    reuse: Reuse = None,
+    needs: Annotated[bool, typer.Option("--needs", help="What the targets take; inputs are not read.")] = False,
+    rates: Annotated[Path | None, typer.Option(metavar="DIR", help="A finished run to take rates from.")] = None,
+    rate: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A rate of your own.")] = None,
+    as_json: AsJson = False,
+) -> Job:
     """Check a manifest and estimate what it takes and gives."""
+    from synflow.commands.needs import show_needs
     from synflow.commands.plan import show_plan
 
+    if needs or rates or rate:
+        return partial(show_needs, manifest, sets or (), rates, rate or (), as_json=as_json)
     return partial(show_plan, manifest, sets or (), reuse, as_json=as_json)
 
 
@@ -216,6 +225,25 @@ def fingerprint(
 
 
 @app.command()
+def mine(
+    folder: RunFolder,
+    embedder: Annotated[str, typer.Option(metavar="E", help="run (that of the run), or what `use` may be.")],
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Of the embedder, as in a manifest.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="t2v=2 (mined ones of a pair), segments=1 ..."),
+    ] = None,
+    as_json: AsJson = False,
+) -> Job:
+    """Find hard negatives for the pairs of a finished run."""
+    from synflow.commands.mine import mine_run
+
+    return partial(mine_run, folder, embedder, sets or (), options or (), as_json=as_json)
+
+
+@app.command()
 def doctor(
     manifest: Annotated[
         Path | None, typer.Argument(metavar="[MANIFEST]", help="Also try the models it names.", show_default=False)
@@ -247,9 +275,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         return _tell(2, *_misuse(error), debug=debug)
     except Exception as error:  # noqa: BLE001  the one place that turns a bug into a line
-        if isinstance(error, OSError) and (known := _disk(error)):
+        from synflow.commands.failures import disk_failure, log_of
+
+        if isinstance(error, OSError) and (known := disk_failure(error)):
             return _tell(*known, debug=debug)
-        log = _log_of(given)
+        log = log_of(given)
         remedy = (
             f"this is a bug: run it again with --debug and report the traceback{f'; {log} tells more' if log else ''}"
         )
@@ -281,29 +311,6 @@ def _misuse(error: typer.TyperException) -> tuple[str, str]:
     command = ctx.command_path if ctx else "synflow"
     message = error.format_message().rstrip(".")
     return f"{message[:1].lower()}{message[1:]}", f"`{command} --help` shows what it takes"
-
-
-def _disk(error: OSError) -> tuple[int, str, str] | None:
-    """Return exit code, cause and remedy of a disk that is full or may not be written; None for anything else."""
-    name = f" {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return 3, f"no space left for{name or ' the output'}", "free space on that disk, then `synflow resume` the run"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return 2, f"cannot use{name or ' a file'}: {error.strerror}", "choose a folder that you may read and write"
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return 3, "too many open files", "raise the limit (`ulimit -n 65536`), then `synflow resume` the run"
-    return None
-
-
-def _log_of(arguments: Sequence[str]) -> str:
-    """Return the log of the run that a command line names, if there is one."""
-    for one in arguments:
-        path = Path(one) / "log.jsonl"
-        # What is no path at all (too long) is asked about here too.
-        with contextlib.suppress(OSError, ValueError):
-            if not one.startswith("-") and path.is_file():
-                return str(path)
-    return ""
 
 
 def _end_on_sigterm() -> None:

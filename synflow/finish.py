@@ -24,6 +24,7 @@ from synflow.store.index import (
     write_table,
 )
 from synflow.store.layout import RunLayout
+from synflow.store.quotas import targets_told
 from synflow.store.rates import Rates
 from synflow.store.receipts import Receipt
 from synflow.store.verify import referenced
@@ -57,6 +58,8 @@ def finish(
         value["records"]["dropped"] = value["records"]["inputs"] - len(kept.records)
         value.update(guard.told())
         value.update(audit.told())
+        stages = [{"name": entry.name, "config": entry.config} for entry in manifest.stages]
+        value.update(targets_told(stages, passes, value["pairs"]))
         card = dataset_card(manifest, value, {**MEDIA_REASONS, **ENGINE_REASONS})
         value["card"] = _place_text(layout, attempt.draft("card.md"), card, "README.md")
         _sweep(layout, passes, packed)

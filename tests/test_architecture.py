@@ -23,7 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"executors"}),
     frozenset({"identity", "earlier", "dispatch", "settle", "finish", "log", "estimate", "doctor"}),
     frozenset({"engine"}),
-    frozenset({"run", "progress", "forecast", "inspect", "replay", "world", "train", "evaluate"}),
+    frozenset({"run", "progress", "forecast", "needs", "inspect", "replay", "world", "train", "evaluate", "mining"}),
     frozenset({"cli", "commands"}),
 )
 """A file imports only lower floors; files of one package may import each other."""
@@ -32,6 +32,7 @@ SIDEWAYS: dict[tuple[str, str], str] = {
     ("asks", "ids"): "the digest of a request is made from canonical JSON",
     ("manifest", "registry"): "the parameters of a stage are validated by the stage's own Config",
     ("replay", "inspect"): "the index of a finished run is read in one place",
+    ("needs", "inspect"): "the index of a finished run is read in one place",
     ("cli", "commands"): "the list of commands",
 }
 """Imports between files of one floor that are allowed, and why."""
@@ -66,11 +67,13 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "accelerate": ("synflow/train/",),
     "peft": ("synflow/train/",),
     "vllm": ("synflow/models/vllm_engine.py",),
+    "faiss": ("synflow/mining/neighbours.py",),
+    "fsspec": ("synflow/store/files.py",),
     "ftfy": ("stages/rules/",),
     "py3langid": ("stages/rules/",),
     "wordfreq": ("stages/rules/",),
     "msgpack": ("stages/rules/",),
-    "pyarrow": ("synflow/sources/", "synflow/store/", "synflow/inspect/"),
+    "pyarrow": ("synflow/sources/", "synflow/store/", "synflow/inspect/", "synflow/mining/"),
     "rich": ("synflow/cli.py", "synflow/commands/", "synflow/console.py", "synflow/progress.py", "synflow/inspect/"),
     "typer": ("synflow/cli.py", "synflow/commands/"),
     "click": ("synflow/cli.py", "synflow/commands/"),

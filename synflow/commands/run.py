@@ -77,6 +77,7 @@ def show_end(console: Console, state: RunState, tally: Tally) -> None:
     console.print(Text(clean(str(state.root), 4096), style="dim"), soft_wrap=True)
     show_reused(console, state)
     show_counts(console, "Made", state.pairs)
+    show_shortfalls(console, state)
     show_drops(console, state.drops)
     show_failures(console, state)
     show_next(console, state)
@@ -109,6 +110,26 @@ def show_counts(console: Console, title: str, counts: Mapping[str, int]) -> None
     order = [task for task in TASKS if task in counts]
     parts = "   ".join(f"{task} {counts[task]:,}" for task in order)
     console.print(Text.assemble("\n", (title, "bold"), "\n  ", parts))
+
+
+def show_shortfalls(console: Console, state: RunState) -> None:
+    """Print which targets were not met, and why."""
+    import json
+
+    from rich.text import Text
+
+    from synflow.store.layout import RunLayout
+    from synflow.store.quotas import CAUSES
+
+    if not state.complete:
+        return
+    targets = json.loads(RunLayout(state.root).dataset.read_bytes()).get("targets", {})
+    short = {task: one for task, one in targets.items() if one["short"]}
+    if short:
+        console.print(Text("\nShort of their targets", style="bold"))
+    for task, one in short.items():
+        counts = f"  {task}  {one['made']:,} of {one['target']:,}, {one['offered']:,} offered"
+        console.print(Text.assemble(counts, (f"   {CAUSES[one['cause']]}", "dim")), soft_wrap=True)
 
 
 def show_drops(console: Console, drops: Mapping[str, int]) -> None:

@@ -15,6 +15,7 @@ from synflow.records import TASKS
 from synflow.store.guard import Guard
 from synflow.store.index import TABLES, dataset_value, encode_dataset
 from synflow.store.layout import RunLayout
+from synflow.store.quotas import targets_told
 from synflow.store.rates import Rates
 from synflow.store.receipts import ObjectRef, Receipt
 from synflow.store.report import Finding, VerifyReport, check_file
@@ -142,7 +143,8 @@ def _reckoned(
     wanted = dataset_value(identity["name"], digest_of(identity["fingerprint"]), passes, packed, counted)
     inputs = wanted["records"]["inputs"]
     records = {"inputs": inputs, "kept": kept, "dropped": inputs - kept}
-    told = {**_guarded(layout, identity), **_audited(layout, identity)}
+    targets = targets_told(identity["manifest"]["stages"], passes, wanted["pairs"])
+    told = {**_guarded(layout, identity), **_audited(layout, identity), **targets}
     return {**wanted, "records": records, "card": dict(card), **told}
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synflow.durable import Attempt, forget, make_folder, publish_file, seal
+from synflow.durable import Attempt, Draft, forget, make_folder, publish_file, seal
 from synflow.ids import canonical
 from synflow.store.layout import RunLayout
 from synflow.store.lines import read_lines
@@ -90,17 +90,22 @@ def write_table(
 ) -> ObjectRef:
     """Write a table and give it its name under ``index/``; bytes depend on the rows alone."""
     draft = attempt.draft(f"{name}.parquet")
-    source, total = iter(rows), 0
-    sink = pa.PythonFile(_Sink(draft), mode="w")
-    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        while batch := list(islice(source, BATCH)):
-            total += len(batch)
-            picked = [{field: row.get(field) for field in schema.names} for row in batch]
-            writer.write_table(pa.Table.from_pylist(picked, schema=schema))
+    total = write_parquet(draft, schema, rows)
     draft.close()
     ref = ObjectRef(name=f"{name}.parquet", bytes=draft.size, sha256=draft.digest, rows=total)
     place(layout, seal(draft, layout.objects, ".parquet"), f"index/{name}.parquet")
     return ref
+
+
+def write_parquet(draft: Draft, schema: pa.Schema, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows as parquet into an open draft; return how many there were. Bytes depend on the rows alone."""
+    source, total = iter(rows), 0
+    with pq.ParquetWriter(pa.PythonFile(_Sink(draft), mode="w"), schema, compression="zstd") as writer:
+        while batch := list(islice(source, BATCH)):
+            total += len(batch)
+            picked = [{field: row.get(field) for field in schema.names} for row in batch]
+            writer.write_table(pa.Table.from_pylist(picked, schema=schema))
+    return total
 
 
 class _Sink:

@@ -12,6 +12,7 @@ from synflow.errors import Damage, UsageError
 from synflow.store.accounts import verify_dataset, verify_flow, verify_plan
 from synflow.store.index import TABLES
 from synflow.store.layout import RunLayout
+from synflow.store.negatives import verify_negatives
 from synflow.store.receipts import ObjectRef, Receipt, read_receipt
 from synflow.store.report import Finding, VerifyReport, check_file, names_in
 
@@ -61,6 +62,7 @@ def verify(root: Path) -> VerifyReport:
     if identity is not None and planned is not None:
         verify_flow(layout, identity, planned, receipts, report)
         verify_dataset(layout, identity, planned, receipts, report)
+    verify_negatives(layout, report)
     _verify_litter(layout, referenced(layout, receipts) | _public(layout), report)
     return report
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections import Counter
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.quota import Quota, QuotaConfig
+from stages.rules.topics import topic_of
 from synflow.contract import CorpusStage, Keep, Row
 from synflow.records import Pair, Sample, Side, Source, Text
 
@@ -66,6 +68,99 @@ def test_domains_and_sources_are_balanced() -> None:
     assert len(sources) == 8
 
 
+def corpus(clips: int, sources: int, first: int = 0) -> list[Row]:
+    """Return rows of clips with pairs of several tasks, skewed over domains, styles, topics and sources."""
+    rows = []
+    for i in range(first, first + clips):
+        rng = random.Random(i)
+        source, topic = f"src{first}-{int(sources * rng.random() ** 2)}", f"topic{int(12 * rng.random() ** 2)}"
+        pairs = []
+        for task, number in (("t2v", 2), ("t2t", 1), ("i2v", 1), ("t2i", 1), ("v2v", 1)):
+            for n in range(number):
+                domain, style = DOMAINS[int(4 * rng.random() ** 3)], rng.choice(["raw", "raw", "dense", "partial"])
+                pairs.append([f"{task}-{i}-{n}", task, domain, style, source])
+        rows.append({"sample": f"s{i}", "topic": topic, "pairs": pairs})
+    return rows
+
+
+SIZES = (0, 1, 7, 40, 99, 250, 500, 777, 1000, 1200)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_targets_of_many_sizes_are_met_to_the_pair(size: int) -> None:
+    rows = corpus(600, 150)
+    targets = {"t2v": size, "t2t": size // 2, "i2v": size // 3, "t2i": min(size, 600), "v2v": 0}
+    kept = Counter(p.split("-")[0] for ids in settle(rows, targets).values() for p in ids)
+    assert kept == Counter({task: number for task, number in targets.items() if number})
+
+
+def test_styles_and_topics_are_balanced_where_they_have_pairs_left() -> None:
+    rows = corpus(2000, 500)
+    of = {p[0]: (p[2], p[3], row["topic"]) for row in rows for p in row["pairs"]}
+    kept = Counter(of[p] for ids in settle(rows, {"t2v": 400}).values() for p in ids)
+    had = Counter(value for pair, value in of.items() if pair.startswith("t2v"))
+    domains, styles = Counter[str](), Counter[tuple[str, str]]()
+    for (domain, style, _), number in kept.items():
+        domains[domain] += number
+        styles[domain, style] += number
+    assert max(domains.values()) - min(domains.values()) <= 1
+    for domain in DOMAINS:
+        counts = [styles[domain, style] for style in ("raw", "dense", "partial")]
+        assert max(counts) - min(counts) <= 1, (domain, counts)
+        for style in ("raw", "dense", "partial"):
+            topics = {f"topic{n}": kept[domain, style, f"topic{n}"] for n in range(12)}
+            most = max(topics.values())
+            # Who got less than another by more than the last turn had nothing left to give.
+            assert all(number >= most - 1 or number == had[domain, style, topic] for topic, number in topics.items()), (
+                domain,
+                style,
+                topics,
+            )
+
+
+@pytest.mark.parametrize(("source_share", "topic_share"), [(0.02, None), (None, 0.1), (0.01, 0.12)])
+def test_no_source_or_topic_passes_its_share(source_share: float | None, topic_share: float | None) -> None:
+    rows = corpus(1500, 120)
+    stage = Quota(QuotaConfig(targets={"t2v": 500}, source_share=source_share, topic_share=topic_share))
+    kept = [p for decision in stage.settle(rows, 3) for p in decision.note]
+    of = {p[0]: (p[4], row["topic"]) for row in rows for p in row["pairs"]}
+    sources, topics = (Counter(of[p][i] for p in kept) for i in (0, 1))
+    assert len(kept) <= 500
+    assert max(sources.values()) <= 500 * (source_share or 1) and max(topics.values()) <= 500 * (topic_share or 1)
+    left = [p for p in of if p.startswith("t2v") and p not in set(kept)]
+    had = Counter(of[p][0] for p in of if p.startswith("t2v"))
+    for pair in left if len(kept) < 500 else ():
+        source, topic = of[pair]
+        beyond = source_share is not None and had[source] > int(500 * source_share)
+        assert beyond or (topic_share is not None and topics[topic] == int(500 * topic_share)), pair
+
+
+@given(
+    old=st.integers(1, 30), new=st.integers(1, 30), target=st.integers(0, 80), seed=st.integers(0, 5),
+    share=st.sampled_from([None, None, 0.05, 0.3]),
+)  # fmt: skip
+@settings(deadline=None, max_examples=60)
+def test_added_sources_only_take_places(old: int, new: int, target: int, seed: int, share: float | None) -> None:
+    """Of the pairs that were there before, none is chosen now that was not chosen then; and no more leave than come."""
+    before, added = corpus(old, 9), corpus(new, 12, first=1000)
+    stage = Quota(QuotaConfig(targets={"t2v": target}, source_share=share))
+    first = {p for decision in stage.settle(before, seed) for p in decision.note}
+    then = {p for decision in stage.settle([*added, *before], seed) for p in decision.note}
+    known = {p[0] for row in before for p in row["pairs"]}
+    assert then & known <= first
+    if share is None:
+        assert len(first - then) == max(0, len(then - known) - (min(target, len(then)) - len(first)))
+
+
+def test_a_topic_is_a_word_that_the_captions_share() -> None:
+    guitar = ["A man plays the guitar on a small stage.", "Somebody with a guitar, and a crowd.", "A concert at night."]
+    assert topic_of(guitar) == topic_of(reversed(guitar)) == "guitar"
+    assert topic_of(["Two guitars and a guitar."]) == "guitar"
+    assert topic_of(["A volcano erupts at night.", "Lava runs down the slope of a volcano."]) == "volcano"
+    for nothing in ([], [""], ["It is what it is."], ["12 34"], ["xqzzt"]):
+        assert topic_of(nothing) == ""
+
+
 def test_a_larger_target_keeps_what_a_smaller_one_chose() -> None:
     rows = [{"sample": f"s{i}", "pairs": [[f"p{i}", "t2v", DOMAINS[i % 4], "raw", f"src{i % 9}"]]} for i in range(200)]
     chosen: set[str] = set()
@@ -92,7 +187,7 @@ def test_rows_and_apply() -> None:
     samples = [Sample(source=source, pairs=(pair("a"), pair("b"), pair("c"))), Sample(source=source)]
     rows = stage.rows(samples, ctx=None)  # type: ignore[arg-type]
     assert rows[1] is None
-    assert rows[0] == {"sample": "r\n", "pairs": [[n, "t2t", "cg", "raw", "src"] for n in "abc"]}
+    assert rows[0] == {"sample": "r\n", "topic": "", "pairs": [[n, "t2t", "cg", "raw", "src"] for n in "abc"]}
     (decision,) = stage.settle([rows[0]], 5)
     outcome = stage.apply(samples[0], decision)
     assert isinstance(outcome, Keep)
