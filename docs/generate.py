@@ -26,9 +26,11 @@ ORDER = (
     "scores",
     "dedup",
     "consistency",
+    "partners",
     "enrich",
     "audit",
     "expand",
+    "need",
     "quota",
 )
 
@@ -133,6 +135,14 @@ MEASURES: Mapping[str, str] = {
     "expand.pairs": "pairs made of the clip",
     "expand.refused": "composed texts that the model refused or that could not be used",
     "expand.unfit": "composed texts that the model, as a judge, found not to fit their target",
+    "partners.found": "other videos that composed pairs of the clip may lead to, 0 to 3",
+    "need.kept": "composed pairs whose target was found by text and reference together, and by neither alone",
+    "need.unchecked": "composed pairs that are kept although the embedder could not place one of their inputs",
+    "need.text-finds": "composed pairs left out because the text alone finds the target",
+    "need.reference-finds": "composed pairs left out because the picture or clip alone finds the target",
+    "need.no-gain": "composed pairs left out because both together find the target hardly better than one alone",
+    "need.unknown": "composed pairs left out because the embedder could not place one of their inputs",
+    "need.unbound": "composed pairs left out because a vector was made from something else than was sent",
 }
 """What the stages measure, with units; a test compares the names with those of a run."""
 

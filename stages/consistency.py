@@ -27,6 +27,7 @@ from synflow.contract import (
     Vector,
     said_digest,
 )
+from synflow.media.keyframes import clear
 from synflow.pairs import uniform
 from synflow.records import Caption, Measure, Sample
 
@@ -75,7 +76,7 @@ class Consistency:
     """
 
     name: ClassVar[str] = "consistency"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Config: ClassVar[type[StageConfig]] = ConsistencyConfig
     rank: ClassVar[int] = 30
     uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})
@@ -125,7 +126,7 @@ class Consistency:
         for place in speaking:
             together = [other for other in captions if told_together(samples[place], samples[other])]
             whole = tuple(picture for other in together for picture in _pictures(stills[other]))
-            chosen[place] = _candidates(len(stills[place].pictures), ctx.frames)
+            chosen[place] = _candidates(samples[place], stills[place], ctx.frames)
             own = _pictures(stills[place])
             shown[place] = [Item(pictures=whole), *(Item(pictures=(own[index],)) for index in chosen[place])]
         vectors = iter(ctx.embed.embed([item for items in shown.values() for item in items]) if shown else ())
@@ -267,10 +268,16 @@ def _claims(sample: Sample, stills: Sequence[Stills]) -> tuple[Row, Caption]:
     return row, (left or captions)[0]
 
 
-def _candidates(count: int, frames: int) -> list[int]:
-    """Return the places of pictures that may become key frames: those that do not stand for the clip in pairs."""
-    others = sorted(set(range(count)) - set(uniform(count, frames)))
-    return others or list(range(count))
+def _candidates(sample: Sample, stills: Stills, frames: int) -> list[int]:
+    """Return the places of pictures that may become key frames: clear ones that do not stand for the clip in pairs.
+
+    Where all of those are unclear, others that are clear; none where no picture can stand alone.
+    """
+    start = sample.clip.start if sample.clip else 0.0
+    cuts = [start + float(cut) for cut in sample.facts.get("cuts") or ()]
+    fit_to_see = clear(stills.rgb, [picture.time for picture in stills.pictures], cuts)
+    others = sorted(set(fit_to_see) - set(uniform(len(stills.pictures), frames)))
+    return others or sorted(fit_to_see)
 
 
 def _pictures(stills: Stills) -> list[Picture]:

@@ -8,6 +8,7 @@ the model then judges each of them, shown both sides again.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
@@ -18,6 +19,7 @@ from stages.rules.writing import Wanted, write
 from synflow.contract import Context, Drop, Keep, Outcome, StageConfig
 from synflow.errors import ClipFailure
 from synflow.ids import digest_of_frames
+from synflow.media.keyframes import clear
 from synflow.pairs import (
     INSTRUCTIONS,
     clip_video,
@@ -44,6 +46,7 @@ from synflow.records import (
     Caption,
     Frame,
     Image,
+    Kinship,
     ModelUse,
     Pair,
     Provenance,
@@ -73,6 +76,12 @@ class ExpandConfig(StageConfig):
     segment_max: float = Field(10.0, gt=0, description="longest segment, seconds; paper: 10")
     segment_share: float = Field(0.6, gt=0, lt=1, description="largest part of its clip that a segment covers; ours")
     min_clip: float = Field(4.0, ge=0, description="clips shorter than this (seconds) are not cut into segments; ours")
+    elsewhere: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of composed pairs whose target is another video, where `partners` found one; ours",
+    )
     composed_words: int = Field(50, ge=5, description="longest text of ti2v, words; paper: 50")
     relation_words: tuple[int, int] = Field((5, 15), description="shortest and longest text of tv2v, words; paper")
     max_tokens: int = Field(256, ge=16, description="longest answer, tokens")
@@ -105,7 +114,7 @@ class Expand:
     """Makes pairs of all seven tasks of each clip."""
 
     name: ClassVar[str] = "expand"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[StageConfig]] = ExpandConfig
     reasons: ClassVar[Mapping[str, str]] = {}
     whole_shard: ClassVar[bool] = True
@@ -124,7 +133,7 @@ class Expand:
             except ClipFailure as failure:
                 # Caught here, so that the clips beside it keep each other as siblings.
                 failed[i] = failure
-                albums.append(Album(sample, (), ()))
+                albums.append(Album(sample.having(beside=()), (), ()))
         for album in albums:
             if album.whole(ctx.frames):
                 self._direct(album, ctx)
@@ -170,7 +179,11 @@ class Expand:
         segment = draw_segment(album, ctx.rng(sample, "expand", "v2v"), ctx.frames, self.config.bounds)
         if segment is not None:
             made.append(("v2v", Side(video=segment), goal, ()))
-        album.pairs.extend(_pair(sample, *parts) for parts in made if parts[0] in cfg.tasks)
+        for parts in made:
+            if parts[0] in cfg.tasks:
+                pair = _pair(sample, *parts)
+                seen = pair.query.image or pair.query.video
+                album.pairs.append(pair.model_copy(update=_from(sample)) if seen else pair)
 
     def _compositions(self, albums: Sequence[Album], ctx: Context) -> list[Composition]:
         """Return what composed pairs can be made of the shard, each with the question to the model."""
@@ -186,30 +199,47 @@ class Expand:
         """Draw reference and target of one composed pair: a sibling clip where there is one, else a later segment."""
         own, n = albums[place], ctx.frames
         rng = ctx.rng(own.sample, "expand", task)
-        siblings = own.siblings(albums, n)
-        # One take shows its scene from one place: another view needs another clip.
-        relation = rng.choice([k for k in COMPOSED[task].kinds if siblings or k != "viewpoint"])
-        if relation == "continuation":
-            siblings = own.siblings(albums, n, later=True)
-        goal = rng.choice(siblings) if siblings else own
-        # Within one clip the reference lies wholly before the target; a sibling leaves the whole clip to choose from.
-        border = 1.0 if siblings else 0.5
+        goal, kinship = self._partner(own, rng, ctx)
+        siblings = [] if goal else own.siblings(albums, n)
+        # One take shows its scene from one place: another view needs another clip. Another video continues nothing.
+        kinds = [k for k in COMPOSED[task].kinds if k != ("continuation" if goal else "viewpoint") or siblings]
+        drawn = rng.choice(kinds)
+        if goal is None:
+            if drawn == "continuation":
+                siblings = own.siblings(albums, n, later=True)
+            goal, kinship = (rng.choice(siblings), "shot") if siblings else (own, "part")
+        # Within one clip the reference lies wholly before the target; another one leaves all of this to choose from.
+        border = 0.5 if goal is own else 1.0
         reference: Image | Video | None
         if task == "ti2v":
             index = own.picture(rng, border)
             reference = None if index is None else image_of(own.sample, index)
         else:
             reference = draw_segment(own, rng, n, self.config.bounds, end=border)
-        if siblings:
-            target: Video | None = clip_video(goal.sample, n)
-        else:
+        if goal is own:
             target = draw_segment(own, rng, n, self.config.bounds, begin=border)
+        else:
+            target = clip_video(goal.sample, n)
         if reference is None or target is None or set(shown(reference)) & set(shown(target)):
             return None
         sampling = Sampling(self.config.max_tokens, self.config.temperature)
-        ask, first = composed_ask(own, goal, task, relation, (reference, target), rng.getrandbits(31), sampling, ctx)
+        sides = (reference, target)
+        ask, first = composed_ask(own, goal, task, (drawn, kinship), sides, rng.getrandbits(31), sampling, ctx)
         lengths = {"query": (3, self.config.composed_words) if task == "ti2v" else self.config.relation_words}
-        return Composition(place, task, reference, target, relation, first, Wanted(ask, lengths))
+        return Composition(place, goal.sample, task, reference, target, drawn, kinship, first, Wanted(ask, lengths))
+
+    def _partner(self, own: Album, rng: random.Random, ctx: Context) -> tuple[Album | None, Kinship]:
+        """Draw whether the target is another video, and which; None where it is not, or its pictures are gone."""
+        beside = {other.key: other for other in own.sample.beside}
+        known = [(beside[key], kind) for key, kind, _ in own.sample.facts.get("partners") or () if key in beside]
+        if not known or rng.random() >= self.config.elsewhere:
+            return None, ""
+        sample, kind = rng.choice(known)
+        try:
+            album = _album(sample, ctx)
+        except ClipFailure:
+            return None, ""
+        return (album, kind) if album.whole(ctx.frames) else (None, "")
 
 
 def _composed(sample: Sample, draft: Composition) -> Pair | None:
@@ -221,7 +251,20 @@ def _composed(sample: Sample, draft: Composition) -> Pair | None:
     side = text_side(written.text, "composed", digest_of_frames(ask.bound))
     reference = {"image" if isinstance(draft.reference, Image) else "video": draft.reference}
     query, target = side.model_copy(update=reference), Side(video=draft.target)
-    return _pair(sample, draft.task, query, target, relation=relation, use=written.use)
+    pair = _pair(draft.goal, draft.task, query, target, relation=relation, use=written.use)
+    return pair.model_copy(update={"drawn": draft.relation, "kinship": draft.kinship, **_from(sample)})
+
+
+def _from(sample: Sample) -> dict[str, str]:
+    """Return what a pair tells of the source of its query's picture or clip."""
+    source = sample.source
+    return {
+        "query_record_id": source.record_id,
+        "query_source_id": source.digest or (sample.clip.facts.digest if sample.clip else ""),
+        "query_source_uri": source.uri,
+        "query_licence": source.licence,
+        "clip_id": sample.clip.id if sample.clip else "",
+    }
 
 
 def _album(sample: Sample, ctx: Context) -> Album:
@@ -239,7 +282,10 @@ def _album(sample: Sample, ctx: Context) -> Album:
         sample = sample.having(frames=frames, frames_digest=stills.digest)
     if tuple(f.digest for f in sample.frames) != tuple(p.digest for p in stills.pictures):
         raise ValueError(f"the pictures of {sample.record_id} are not those that its record names")
-    return Album(sample, stills.pictures, tuple(is_black(picture) for picture in stills.rgb))
+    start = sample.clip.start if sample.clip else 0.0
+    cuts = [start + float(cut) for cut in sample.facts.get("cuts") or ()]
+    alone = clear(stills.rgb, [picture.time for picture in stills.pictures], cuts)
+    return Album(sample, stills.pictures, tuple(is_black(picture) for picture in stills.rgb), clear=frozenset(alone))
 
 
 def _pair(
@@ -281,4 +327,5 @@ def _finished(album: Album) -> Sample:
     order = {task: place for place, task in enumerate(TASKS)}
     chosen = tuple(sorted(pairs.values(), key=lambda p: (order[p.task], p.id)))
     measures = {"expand.pairs": len(chosen), "expand.refused": album.refused, "expand.unfit": album.unfit}
-    return album.sample.having(pairs=chosen, measures=measures)
+    # What lay beside was wanted for these pairs only.
+    return album.sample.having(pairs=chosen, measures=measures, beside=())

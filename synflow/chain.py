@@ -246,4 +246,5 @@ def rows_of(corpus: Sequence[Bound], samples: Sequence[Sample], ctx: WorkContext
 def decoded(value: Mapping[str, Any]) -> Decision:
     """Return a decision from its JSON."""
     drop = value.get("drop")
-    return Decision(drop=Drop(**drop) if drop else None, note=value.get("note"))
+    beside = tuple(value.get("beside", ()))
+    return Decision(drop=Drop(**drop) if drop else None, note=value.get("note"), beside=beside)

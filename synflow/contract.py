@@ -202,10 +202,13 @@ class Decision:
     Attributes:
         drop: why it is dropped; None to keep it.
         note: JSON that ``apply`` may use.
+        beside: keys (`Sample.key`) of samples of the same pass that the next pass shall have at hand: with the
+            decisions on them applied they stand in ``sample.beside``, in this order; one that was dropped is left out.
     """
 
     drop: Drop | None = None
     note: Any = None
+    beside: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -217,7 +220,9 @@ class CorpusStage(Protocol):
     `CorpusStage`.
 
     Parameters that only ``settle`` reads, and that `Replayable.decides` does not name, may be named in
-    ``settles: ClassVar[frozenset[str]]``: with others, another run can take the rows over.
+    ``settles: ClassVar[frozenset[str]]``: with others, another run can take the rows over. One that takes away what the
+    rows of later corpus stages hold (pairs, for example) says ``alters: ClassVar[bool] = True``: those come in a pass
+    of their own.
 
     Attributes:
         rank: order of settling among the corpus stages of one pass, lowest first. Rows of samples that an

@@ -24,7 +24,7 @@ from synflow.models.contract import preflight, start_engines
 from synflow.plan import PACK, PassPlan, Shard, freeze, passes_of, read_records, read_shards
 from synflow.records import Step
 from synflow.registry import build, stage_class
-from synflow.settle import basis, deal_pairs, read_settled, settle_pass
+from synflow.settle import basis, besides, deal_pairs, read_settled, settle_pass
 from synflow.sources import read_inputs
 from synflow.store.layout import RunLayout
 from synflow.store.lines import read_lines
@@ -236,13 +236,20 @@ class Engine:
             return
         before = self.passes[self.passes.index(plan) - 1]
         decisions = self._decisions(before, previous)
+        ref = self._settle(before, previous) if before.corpus else None
+        beside_of = besides(self.layout, ref, previous, decisions)
+        plans = {shard.id: shard for shard in self.shards} if cuts else {}
         for shard, receipt in zip(self.shards, previous, strict=False):
             settled = decisions.get(receipt.shard, {})
+            beside = beside_of(receipt.shard)
+            # What lies beside is of other shards: the work rests on those samples as well.
+            rests_on = [receipt.essence(), settled, *([beside] if beside else [])]
+            homes = sorted({one["shard"] for one in beside} - {receipt.shard})
             yield {
-                **common, "shard": receipt.shard, "inputs": digest_of([receipt.essence(), settled]),
-                "size": receipt.counts.survivors, "settled": before.corpus, "decisions": settled,
+                **common, "shard": receipt.shard, "inputs": digest_of(rests_on),
+                "size": receipt.counts.survivors, "settled": before.corpus, "decisions": settled, "beside": beside,
                 "previous": {kind: ref.model_dump(mode="json") for kind, ref in receipt.objects.items()},
-                **({"plan": shard} if looks else {}),
+                **({"plan": shard, "plans": [plans[home] for home in homes if home in plans]} if looks else {}),
             }  # fmt: skip
 
     def _decisions(self, plan: PassPlan, receipts: list[Receipt]) -> dict[str, Any]:
@@ -296,13 +303,14 @@ class Engine:
 
     def _loaded(self, unit: Unit) -> Unit:
         """Return a unit with the records that the plan holds for it."""
-        shard = unit.pop("plan", None)
+        shard, others = unit.pop("plan", None), unit.pop("plans", ())
         unit = {**unit, "workers": self._executor.slots if self._executor is not None else 1}
         if self.earlier is not None:
             unit = {**unit, "reuse": self.earlier.offer(unit["pass"]["name"], unit["shard"])}
         if shard is None:
             return unit
-        return {**unit, "records" if "previous" not in unit else "sources": read_records(self.layout.plan, shard)}
+        records = [record for one in (shard, *others) for record in read_records(self.layout.plan, one)]
+        return {**unit, "records" if "previous" not in unit else "sources": records}
 
     def _executor_open(self) -> Executor:
         if self._executor is None:

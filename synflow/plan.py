@@ -54,20 +54,22 @@ def passes_of(stages: Sequence[type]) -> tuple[PassPlan, ...]:
 
     Per-sample stages gather in a pass together with the corpus stages among them; a per-sample stage that comes
     after one that is only a corpus stage needs its decisions, so it begins a new pass. What is settled last is
-    applied by a pass of its own.
+    applied by a pass of its own. So does whatever comes after a corpus stage that says ``alters = True``: the rows of
+    those after it depend on what it leaves of a sample.
     """
     groups: list[tuple[list[type], list[type]]] = [([], [])]
-    waiting = False
+    waiting = altered = False
     for stage in stages:
         walks, settles = defines(stage, "__call__"), defines(stage, "settle")
-        if walks and waiting:
+        if (walks and waiting) or altered:
             groups.append(([], []))
-            waiting = False
+            waiting = altered = False
         if walks:
             groups[-1][0].append(stage)
         if settles:
             groups[-1][1].append(stage)
             waiting = waiting or not walks
+            altered = bool(getattr(stage, "alters", False))
     if groups[-1][1]:
         groups.append(([], []))
     stored = _stores_frames(groups)
@@ -95,12 +97,12 @@ def _stores_frames(groups: Sequence[tuple[list[type], list[type]]]) -> bool:
 
 def _names(groups: Sequence[tuple[list[type], list[type]]]) -> list[str]:
     names: list[str] = []
-    for place, (walking, _) in enumerate(groups):
+    for place, (walking, settling) in enumerate(groups):
         held = [stage.name for stage in walking]  # type: ignore[attr-defined]
         if place == 0:
             name = "curate"
         elif not held:
-            name = CLOSE
+            name = settling[-1].name if settling else CLOSE  # type: ignore[attr-defined]
         else:
             name = next((known for known in ("expand", "enrich") if known in held), held[-1])
         names.append(name if name not in names else f"{name}-{place}")

@@ -253,6 +253,11 @@ class Side(Record):
     video: Video | None = None
 
 
+Kinship = Literal["", "part", "shot", "scene", "subject", "attribute"]
+"""What a target is to its reference: a part of its clip, a shot of its video, or another video that looks alike, shows
+the same subject, or has one attribute changed."""
+
+
 class Provenance(Record):
     """How a pair came to be: the stages of its clip, and every model answer used."""
 
@@ -265,7 +270,10 @@ class Pair(Record):
 
     Attributes:
         clip_id: the clip that the pair was made for, also where both sides are texts.
-        source_id: digest of the source; relation: how query and target of a composed pair relate.
+        relation: how query and target of a composed pair relate; ``drawn``: the relation that was asked for.
+        kinship: what the target of a composed pair is to its reference.
+        record_id, source_id, source_uri, licence: of the target's source, of which source_id is the digest.
+        query_record_id, query_source_id, query_source_uri, query_licence: of that of the query's picture or clip.
     """
 
     id: str
@@ -277,11 +285,17 @@ class Pair(Record):
     style: Style | None = None
     emphasis: Emphasis | None = None
     relation: str = ""
+    drawn: str = ""
+    kinship: Kinship = ""
     record_id: str
     clip_id: str = ""
     source_id: str
     source_uri: str
     licence: str
+    query_record_id: str = ""
+    query_source_id: str = ""
+    query_source_uri: str = ""
+    query_licence: str = ""
     scores: dict[str, float] = {}
     provenance: Provenance = Provenance()
 
@@ -299,6 +313,7 @@ class Sample(Record):
         key_frames: indices into ``frames``, best first, at most 3.
         measures: named findings; units are in the docs of the stage that writes them.
         crop: the inner picture where the clip has bars; from then on `Media` gives nothing but that.
+        beside: other samples that a corpus stage wanted at hand (`Decision.beside`), with stored pictures.
     """
 
     source: Source
@@ -315,6 +330,7 @@ class Sample(Record):
     crop: Crop | None = None
     pairs: tuple[Pair, ...] = ()
     trace: tuple[Step, ...] = ()
+    beside: tuple[Sample, ...] = ()
 
     @property
     def record_id(self) -> str:

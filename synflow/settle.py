@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from synflow.chain import Bound
@@ -103,8 +103,9 @@ class _StoredRows(Sequence[tuple[str, Mapping[str, Row]]]):
 def settle_pass(layout: RunLayout, name: str, corpus: Sequence[Bound], receipts: Sequence[Receipt], seed: int) -> None:
     """Settle the corpus stages of a pass and publish the decisions; shard by shard, in one object."""
     settled = decide(corpus, _StoredRows(layout, receipts), seed)
+    homes = _homes(layout, receipts, settled)
     with Attempt(layout.staging) as attempt:
-        lines = ({"shard": receipt.shard, "decisions": _of_shard(layout, receipt, settled)} for receipt in receipts)
+        lines = (_settled_line(layout, receipt, settled, homes) for receipt in receipts)
         ref = seal_lines(layout, attempt, "settled", lines)
         data = canonical({"from": basis(receipts), "object": ref.model_dump(mode="json")}) + b"\n"
         publish(data, layout.settled / f"{name}.json", attempt)
@@ -113,6 +114,61 @@ def settle_pass(layout: RunLayout, name: str, corpus: Sequence[Bound], receipts:
 def basis(receipts: Sequence[Receipt]) -> str:
     """Return the digest of the receipts that a settlement rests on."""
     return digest_of([digest_of(receipt.essence()) for receipt in receipts])
+
+
+def _settled_line(layout: RunLayout, receipt: Receipt, settled: Settled, homes: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is written of a shard: its decisions, and in which shard the samples are that these want at hand."""
+    line: dict[str, Any] = {"shard": receipt.shard, "decisions": _of_shard(layout, receipt, settled)}
+    wanted = (key for key in line["decisions"] for _, decision in settled[key] for key in decision.beside)
+    if beside := {key: homes[key] for key in wanted}:
+        line["beside"] = beside
+    return line
+
+
+def _homes(layout: RunLayout, receipts: Sequence[Receipt], settled: Settled) -> dict[str, str]:
+    """Return sample key -> shard, of the samples that decisions want at hand.
+
+    Raises:
+        ValueError: a stage wants a sample that has no row.
+    """
+    wanted = {key for decisions in settled.values() for _, decision in decisions for key in decision.beside}
+    if not wanted:
+        return {}
+    found = {
+        value["key"]: receipt.shard
+        for receipt in receipts
+        for value in read_lines(layout, receipt.objects.get("rows"))
+        if value["key"] in wanted
+    }
+    if unknown := wanted - found.keys():
+        raise ValueError(f"a corpus stage wants {min(unknown)!r} at hand, which is no sample of its pass")
+    return found
+
+
+def besides(
+    layout: RunLayout, ref: ObjectRef | None, receipts: Sequence[Receipt], decisions: Mapping[str, Mapping[str, Any]]
+) -> Callable[[str], list[dict[str, Any]]]:
+    """Return who tells what a shard wants at hand of others: where their samples lie, and the decisions on them.
+
+    Args:
+        layout: of the run.
+        ref: the settlement of a pass; None where nothing was settled.
+        receipts: of all shards of the pass.
+        decisions: on all samples, by shard and key.
+    """
+    wanted = {value["shard"]: value["beside"] for value in read_lines(layout, ref) if value.get("beside")}
+    samples = {receipt.shard: receipt.objects["samples"] for receipt in receipts} if wanted else {}
+
+    def beside_of(shard: str) -> list[dict[str, Any]]:
+        homes: dict[str, dict[str, Any]] = {}
+        for key, home in sorted(wanted.get(shard, {}).items()):
+            homes.setdefault(home, {})[key] = decisions.get(home, {}).get(key, [])
+        return [
+            {"shard": home, "samples": samples[home].model_dump(mode="json"), "decisions": held}
+            for home, held in sorted(homes.items())
+        ]
+
+    return beside_of
 
 
 def _of_shard(layout: RunLayout, receipt: Receipt, settled: Settled) -> dict[str, Any]:
@@ -129,6 +185,8 @@ def encoded(decision: Decision) -> dict[str, Any]:
         }  # fmt: skip
     if decision.note is not None:
         value["note"] = decision.note
+    if decision.beside:
+        value["beside"] = list(decision.beside)
     return value
 
 

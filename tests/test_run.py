@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import webdataset as wds
@@ -121,6 +123,23 @@ def test_every_record_ends_in_one_place(done: Path, world: Path) -> None:
     assert value["records"]["kept"] == len(kept)
     bad = next(row for row in rejects if row["reason"] == "bad-record")
     assert f"line {len(lines) - 1}" in bad["detail"]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_both_sides_of_every_pair_are_there_decode_and_differ(done: Path) -> None:
+    for shard in json.loads((done / "dataset.json").read_text())["shards"]:
+        for pair in wds.WebDataset(str(done / shard["path"]), shardshuffle=False, empty_check=False):
+            sides: dict[str, dict[str, bytes]] = {"query": {}, "target": {}}
+            for name, data in pair.items():
+                side = name.partition(".")[0]
+                if side in sides:
+                    sides[side][name] = data
+                    assert data and (not name.endswith(".jpg") or cv2.imdecode(np.frombuffer(data, np.uint8), 1).any())
+            assert sides["query"] and sides["target"]
+            pictures = [{d for n, d in side.items() if n.endswith(".jpg")} for side in sides.values()]
+            if shard["task"] in ("ti2v", "tv2v"):
+                assert not pictures[0] & pictures[1]
+            assert list(sides["query"].values()) != list(sides["target"].values())
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

@@ -13,7 +13,7 @@ from synflow.answers import SHAPES, handed
 from synflow.answers.shapes import Judgement
 from synflow.contract import Answer, Ask, Context, Refusal
 from synflow.pairs.draw import Album, caption_about, source_caption
-from synflow.records import Image, Task, Video
+from synflow.records import Image, Kinship, Sample, Task, Video
 
 
 class _Kind(NamedTuple):
@@ -37,15 +37,18 @@ class Composition:
     """A composed pair that waits for its text.
 
     Attributes:
-        album: place of the clip that it is made of; relation: what was asked for.
+        album: place of the clip that it is made of; goal: that of the target.
+        relation: what was asked for; kinship: what the target is to the reference.
         shown: how many pictures the reference has; they come first.
     """
 
     album: int
+    goal: Sample
     task: Task
     reference: Image | Video
     target: Video
     relation: str
+    kinship: Kinship
     shown: int
     wanted: Wanted
 
@@ -69,7 +72,7 @@ def composed_ask(
     own: Album,
     goal: Album,
     task: Task,
-    relation: str,
+    kinds: tuple[str, Kinship],
     sides: tuple[Image | Video, Video],
     seed: int,
     sampling: Sampling,
@@ -81,13 +84,13 @@ def composed_ask(
         own: the clip of the reference.
         goal: that of the target.
         task: ti2v or tv2v.
-        relation: the strategy or relation that is asked for.
+        kinds: the strategy or relation that is asked for, and what the target is to the reference.
         sides: reference and target.
         seed: sent to the model.
         sampling: how the text is drawn.
         ctx: of the stage.
     """
-    kind, (reference, target) = COMPOSED[task], sides
+    kind, (reference, target), (relation, kinship) = COMPOSED[task], sides, kinds
     prompt = ctx.prompt(kind.prompt)
     slots = {kind.slot: relation, "caption": handed(caption_about(goal.sample)), "fault": ""}
     frames = (reference.frame,) if isinstance(reference, Image) else reference.frames
@@ -106,6 +109,9 @@ def composed_ask(
             "reference": len(first),
             "target": len(second),
             "same_clip": goal is own,
+            "kinship": kinship,
+            "reference_caption": handed(source_caption(own.sample)),
+            "reference_scope": own.sample.facts.get("caption_scope", "clip"),
             "source_caption": handed(source_caption(goal.sample)),
         },
         affinity=target.clip_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from synflow.durable import Attempt, seal
 from synflow.errors import ClipFailure
@@ -23,11 +23,15 @@ class ClipStore:
         layout: of the run.
         attempt: where the tar of clips is drafted.
         cut: cuts a span.
+        others: clip id -> sample, of the clips of other videos that pairs may show.
     """
 
-    def __init__(self, layout: RunLayout, attempt: Attempt, cut: Cut) -> None:
+    def __init__(
+        self, layout: RunLayout, attempt: Attempt, cut: Cut, others: Mapping[str, Sample] | None = None
+    ) -> None:
         self.layout = layout
         self._cut = cut
+        self._others = others or {}
         self._draft = attempt.draft("clips.tar")
         self._tar = TarWriter(self._draft)
         self._spans: dict[tuple[str, float, float], tuple[int, int, str] | None] = {}
@@ -45,7 +49,7 @@ class ClipStore:
         key = _key(video)
         if key not in self._spans:
             try:
-                data = self._cut(sample, video.start, video.end)
+                data = self._cut(self._others.get(video.clip_id, sample), video.start, video.end)
             except ClipFailure:
                 self._spans[key] = None
             else:

@@ -43,6 +43,7 @@ class SampleWork:
         unit: ``pass`` (a `synflow.plan.PassPlan` as JSON), ``shard``, ``inputs``; ``records`` in the first pass, else
             ``previous`` (objects of the pass before), ``settled`` (names of its corpus stages) and ``decisions``;
             ``sources``: the records again, where a later pass may look at the videos themselves;
+            ``beside``: where the samples of other records lie that decisions want at hand, with the decisions on them;
             ``cuts``: whether the spans of pairs are stored as mp4;
             ``skip``: places of inputs that kill workers; ``only``: places to try, leaving nothing;
             ``reuse``: what may be taken from an earlier run, see `synflow.executors.takeover`.
@@ -59,6 +60,7 @@ class SampleWork:
         self.stages = [worker.bound(name) for name in self.plan["stages"]]
         self.corpus = [worker.bound(name) for name in self.plan["corpus"]]
         self.rows: dict[str, dict[str, Row]] = {}
+        self.beside: dict[str, Sample] = {}
 
     def run(self) -> dict[str, Any]:
         """Do the work; return the receipt as JSON with seconds, calls and tokens."""
@@ -83,8 +85,10 @@ class SampleWork:
                 seed=self.worker.spec["seed"], media=self.session, vlm=vlm, embed=self.worker.embed,
                 frames=media["frames"], versions=self.worker.spec["prompts"],
             )  # fmt: skip
-            self.clips = ClipStore(self.layout, attempt, self.session.clip) if self.unit["cuts"] else None
-            left = walk(self.stages, self._groups(), self.ctx, self.ledger, self._leave)
+            groups = self._groups()
+            others = {sample.clip.id: sample for sample in self.beside.values() if sample.clip}
+            self.clips = ClipStore(self.layout, attempt, self.session.clip, others) if self.unit["cuts"] else None
+            left = walk(self.stages, groups, self.ctx, self.ledger, self._leave)
             if any(bound.stage.whole_shard for bound in self.stages):
                 left = self._note_rows(left)
             receipt = None if "only" in self.unit else self._commit(attempt, left)
@@ -183,13 +187,31 @@ class SampleWork:
         pairs: dict[str, list[Pair]] = {}
         for value in read_lines(self.layout, previous.get("pairs")):
             pairs.setdefault(value["key"], []).append(Pair.model_validate(value["pair"]))
+        self.beside = self._besides()
         found = []
         for value in read_lines(self.layout, previous["samples"]):
             sample = Sample.model_validate(value)
             if sample.key in pairs:
                 sample = sample.having(pairs=tuple(pairs[sample.key]))
             decisions = [(name, decoded(decision)) for name, decision in self.unit["decisions"].get(sample.key, ())]
+            wanted = [key for _, decision in decisions for key in decision.beside]
+            if wanted:
+                sample = sample.having(beside=tuple(self.beside[key] for key in wanted if key in self.beside))
             found.append((sample, decisions))
+        return found
+
+    def _besides(self) -> dict[str, Sample]:
+        """Return the samples of other records that decisions want at hand, by key: those that their own leave."""
+        corpus = {name: self.worker.bound(name) for name in self.unit["settled"]}
+        found: dict[str, Sample] = {}
+        for home in self.unit.get("beside", ()):
+            for value in read_lines(self.layout, ObjectRef.model_validate(home["samples"])):
+                sample = Sample.model_validate({**value, "beside": ()}) if _key(value) in home["decisions"] else None
+                if sample is None:
+                    continue
+                decisions = [(name, decoded(decision)) for name, decision in home["decisions"][sample.key]]
+                for live in apply_decisions(corpus, decisions, Live(sample), Ledger()):
+                    found[sample.key] = live.sample
         return found
 
     def _leave(self, lives: list[Live]) -> list[Live]:
@@ -292,6 +314,12 @@ class SampleWork:
                 offset += len(lines[-1]) + 1
         pairs = seal_encoded(self.layout, attempt, "pairs", lines)
         return pairs, seal_lines(self.layout, attempt, "briefs", briefs)
+
+
+def _key(value: Mapping[str, Any]) -> str:
+    """Return `Sample.key` of a sample as it is stored, without reading the rest of it."""
+    clip = value["clip"]
+    return f"{value['source']['record_id']}\n{clip['id'] if clip else ''}"
 
 
 def sample_of(record: InputRecord) -> Sample:

@@ -37,6 +37,13 @@ def reduced(rgb: Rgb, side: int = SIDE) -> Rgb:
     return small
 
 
+def lab_grid(rgb: Rgb, cells: int) -> npt.NDArray[np.float32]:
+    """Return mean colours of equal parts of a picture (uint8 ``[h, w, 3]``): CIE L*a*b*, ``[cells, cells, 3]``."""
+    small = cv2.resize(rgb, (cells, cells), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
+    grid: npt.NDArray[np.float32] = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    return grid
+
+
 def color_map(rgb: Rgb) -> npt.NDArray[np.int8]:
     """Return the index into `COLORS` of every pixel (int8 ``[h, w]``), or `UNNAMED`.
 

@@ -33,18 +33,34 @@ def choose_key_frames(
         cuts: times in seconds of cuts and dissolves; pictures within 0.25 s of one are not taken.
         last: indices that are taken only where no other picture will do.
     """
-    scores = [score(picture) for picture in rgb]
-    best = max(scores, default=0.0)
-    usable = [
-        index
-        for index, value in enumerate(scores)
-        if value > 0.25 * best > 0 and all(abs(times[index] - cut) > 0.25 for cut in cuts)
-    ]
+    scores = clear(rgb, times, cuts)
     chosen: list[int] = []
-    for index in sorted(usable, key=lambda i: (i in last, -scores[i], i)):
+    for index in sorted(scores, key=lambda i: (i in last, -scores[i], i)):
         if len(chosen) < most and all(abs(times[index] - times[other]) >= apart for other in chosen):
             chosen.append(index)
     return tuple(chosen)
+
+
+def clear(
+    rgb: Sequence[Rgb] | npt.NDArray[np.uint8], times: Sequence[float], cuts: Sequence[float] = ()
+) -> dict[int, float]:
+    """Return index -> `score` of the pictures that can stand alone: not black, blank, blurred or next to a cut.
+
+    Blurred is what has less than a quarter of the sharpness of the best picture of the clip: motion smears single
+    pictures, and a dissolve is softer than what it leads from and to.
+
+    Args:
+        rgb: uint8 ``[h, w, 3]`` each, in order of time.
+        times: seconds of each picture.
+        cuts: times in seconds of cuts and dissolves; pictures within 0.25 s of one are not clear.
+    """
+    scores = [score(picture) for picture in rgb]
+    best = max(scores, default=0.0)
+    return {
+        index: value
+        for index, value in enumerate(scores)
+        if value > 0.25 * best > 0 and all(abs(times[index] - cut) > 0.25 for cut in cuts)
+    }
 
 
 def score(rgb: Rgb) -> float:

@@ -10,6 +10,7 @@ A `Vlm` answers a batch of asks in order, each with an `Answer` or a `Refusal`:
 An `Embedder` returns one vector for each item in order, of unit length, or ``values=None`` where it abstains:
 
 * ``bound`` are the digests of the pictures that it was made from, as the backend read them, also where it abstains;
+* ``joint`` (absent: false) tells whether text and pictures of one item are read together by the model;
 * an item gets the same vector (within 1e-5) whatever stands beside it, and an unusable one disturbs no other.
 
 Whoever opens a model wraps it as ``Journalled(backend, path, append_lines)``; `openai_http` already brings its own

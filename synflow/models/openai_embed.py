@@ -47,6 +47,9 @@ class EmbeddingServer(OpenAiServer):
 class OpenAiEmbedder:
     """An embedder that asks one or several pooling servers."""
 
+    joint = True
+    """Text and pictures of one item go to the model in one message."""
+
     def __init__(self, options: OpenAiOptions, key: str = "") -> None:
         self._http = OpenAiHttp(options, key, EmbeddingServer)
         self.check = self._http.check

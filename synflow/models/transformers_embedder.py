@@ -61,6 +61,11 @@ class TransformersEmbedder:
         self._family: Family | None = None
 
     @property
+    def joint(self) -> bool:
+        """Whether text and pictures of one item are read together; known once something was embedded."""
+        return isinstance(self._family, Qwen)
+
+    @property
     def model(self) -> str:
         """Id of the model: its name and revision."""
         return f"{self.options.model}@{self.options.revision}" if self.options.revision else self.options.model

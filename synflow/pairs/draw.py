@@ -31,12 +31,14 @@ class Album:
     Attributes:
         pictures: the stored pictures, in order; empty where the sample has no clip.
         black: which of them show nothing.
+        clear: which of them can stand alone as a picture: neither black, blank, blurred nor next to a cut.
         refused: composed texts that were asked for and could not be used; unfit: that a judge found not to fit.
     """
 
     sample: Sample
     pictures: tuple[Picture, ...]
     black: tuple[bool, ...]
+    clear: frozenset[int] = frozenset()
     pairs: list[Pair] = field(default_factory=list)
     refused: int = 0
     unfit: int = 0
@@ -53,19 +55,19 @@ class Album:
         """Return the key frame for i2v: the best that the ``n`` pictures of the whole clip do not show.
 
         A picture that the target shows too would be found by comparing pixels. Without chosen key frames it is the
-        picture nearest to the middle. None where all are black.
+        picture nearest to the middle. None where none is clear.
         """
         count = len(self.pictures)
         chosen = [k for k in self.sample.key_frames if k < count]
         order = chosen or sorted(range(count), key=lambda i: (abs(2 * i + 1 - count), i))
-        bright = [k for k in order if not self.black[k]]
+        bright = [k for k in order if k in self.clear]
         in_target = set(uniform(count, n)) if count else set()
         return next((k for k in bright if k not in in_target), bright[0] if bright else None)
 
     def picture(self, rng: random.Random, end: float) -> int | None:
-        """Draw a picture that is not black from the part before ``end`` (0..1) of the clip."""
-        bright = [i for i in range(len(self.pictures)) if i < end * len(self.pictures) and not self.black[i]]
-        return rng.choice(bright) if bright else None
+        """Draw a clear picture from the part before ``end`` (0..1) of the clip."""
+        fitting = sorted(index for index in self.clear if index < end * len(self.pictures))
+        return rng.choice(fitting) if fitting else None
 
     def siblings(self, albums: Sequence[Album], n: int, later: bool = False) -> list[Album]:
         """Return the other clips of the same record, only those after this one where ``later``."""
@@ -108,9 +110,17 @@ def draw_segment(
     fitting = [
         (a, b)
         for a, b in segments(sample, bounds.shortest, bounds.longest, bounds.share)
-        if a >= begin * count and b <= end * count and album.usable(range(a, b))
+        if a >= begin * count and b <= end * count and album.usable(range(a, b)) and _in_one_shot(sample, a, b)
     ]
     return segment_video(sample, *rng.choice(fitting), n) if fitting else None
+
+
+def _in_one_shot(sample: Sample, first: int, end: int) -> bool:
+    """Tell whether no cut lies between the stored pictures ``first`` and ``end - 1`` of a clip."""
+    if sample.clip is None:
+        return False
+    part = sample.clip.duration / len(sample.frames)
+    return not any(first * part < float(cut) < end * part for cut in sample.facts.get("cuts") or ())
 
 
 def fitting_captions(sample: Sample, bound: str, weights: Mapping[Style, float]) -> list[Caption]:
@@ -186,7 +196,7 @@ def draw_frame_captions(album: Album, rng: random.Random, wanted: int) -> list[C
         for c in album.sample.captions
         if c.frame is not None
         and 0 <= c.frame < len(album.pictures)
-        and not album.black[c.frame]
+        and c.frame in album.clear
         and c.text.strip()
         and c.bound == image_digest(album.sample.frames[c.frame])
         and "contradicted" not in c.verdicts.values()

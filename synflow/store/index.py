@@ -23,7 +23,8 @@ PAIRS = pa.schema(
     [
         *((name, pa.string()) for name in (
             "id", "record_id", "task", "domain", "style", "emphasis", "query_text", "target_text", "clip_id",
-            "query_clip_id", "source_id", "source_uri", "licence", "shard", "key",
+            "query_clip_id", "source_id", "source_uri", "licence",
+            "query_source_uri", "query_licence", "relation", "kinship", "shard", "key",
         )),
         ("offset", pa.int64()), ("bytes", pa.int64()), ("scores", NUMBERS),
         ("model", pa.string()), ("prompt", pa.string()),

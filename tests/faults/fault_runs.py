@@ -18,9 +18,11 @@ STAGES = [
     "dynamics",
     "dedup",
     "consistency",
+    "partners",
     "enrich",
     "audit",
-    "expand",
+    {"expand": {"elsewhere": 0.7}},
+    "need",
 ]
 
 

@@ -12,6 +12,7 @@ from synflow.asks import Answer, Ask, Picture, Refusal
 from synflow.ids import rng_of
 from synflow.media.findings import Seen, findings_of
 from synflow.models.schema import fault
+from synflow.models.signals import elsewhere
 from synflow.models.signals.captions import Writer
 from synflow.models.signals.composed import image_query, video_query
 from synflow.models.signals.stills import frame_captions
@@ -68,6 +69,10 @@ class SignalsVlm:
             return None
         reference = findings_of(pictures[:split], times[:split])
         target = findings_of(pictures[split:], times[split:])
+        if ask.facts.get("kinship") in ("scene", "subject", "attribute"):
+            if ask.prompt == "composed-image":
+                return elsewhere.image_query(reference, target, ask.facts, str(ask.slots.get("strategy", "")), rng)
+            return elsewhere.video_query(reference, target, ask.facts, str(ask.slots.get("relation", "")), rng)
         if ask.prompt == "composed-image":
             return image_query(reference, target, ask.facts, str(ask.slots.get("strategy", "")), rng)
         return video_query(reference, target, ask.facts, str(ask.slots.get("relation", "")), rng)
