@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag
 
 from stages.rules.language import foreign, home_of, language_of
 from stages.rules.ruleset import Rulebook, RuleSet
-from stages.rules.text import decoded, fault, normal, repaired
+from stages.rules.text import decoded, fault, lost, normal, repaired
 from synflow.contract import Context, Decision, Drop, FromFile, Keep, Outcome, Row, StageConfig
 from synflow.ids import make_id
 from synflow.records import Caption, Sample
@@ -97,7 +97,9 @@ class Rectify:
         if 0 < self.config.longest < len(text):
             return caption, "caption-too-long", f"{len(text)} characters"
         found = fault(text, rules)
-        if found and found[0] == "caption-empty" and re.search(r"\w", decoded(caption.before)):
+        if found and found[0] == "caption-empty" and lost(caption.before or text):
+            found = "caption-garbled", "replacement characters"
+        elif found and found[0] == "caption-empty" and re.search(r"\w", decoded(caption.before)):
             # The repair left nothing: what was there was no description.
             worse = fault(caption.before, rules)
             found = worse or ("caption-boilerplate", "nothing but stock phrases")

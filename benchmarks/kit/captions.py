@@ -35,7 +35,7 @@ CAPTIONS: dict[str, tuple[str, ...]] = {
     "caption-garbled": (
         "\ufffd\ufffd\ufffd\ufffd \ufffd\ufffd \ufffd\ufffd\ufffd\ufffd\ufffd", "xkq zrtw pplg vbnm qwrt zxcv",
         "?????? ???? ??? ????????", "a\ufffdm\ufffdn w\ufffdlk\ufffd d\ufffd\ufffdg \ufffdn",
-        "\x00\x01\x02 \x7f\x7f \x03\x04\x05", "%u0434%u043E%u043C %u0440%u044F%u0434",
+        "\x00\x01\x02 \x7f\x7f \x03\x04\x05", "%u0434%u04 %u %u0440%u04F",
         "\u25a1\u25a1\u25a1\u25a1 \u25a1\u25a1\u25a1 \u25a1\u25a1\u25a1\u25a1\u25a1",
         "=?utf-8?Q?=D0=B4=D0=BE=D0=BC?= =?utf-8?Q?=D1=80?=",
     ),

@@ -114,6 +114,11 @@ def flipped(shown: Shown, random: np.random.Generator) -> Shown:
     return [np.flipud(p) for p in shown]
 
 
+def backwards(shown: Shown, random: np.random.Generator) -> Shown:
+    """Upside down and from the end to the beginning: other footage again."""
+    return [np.flipud(p) for p in reversed(shown)]
+
+
 def small(shown: Shown, random: np.random.Generator) -> Shown:
     """A quarter of the area."""
     return [cv2.resize(p, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) for p in shown]
@@ -153,16 +158,25 @@ KINDS: dict[str, Kind] = {
     "short": Kind(short, "too-short"),
 }
 
-FLIPPED = Kind(flipped, "")
+OTHER: dict[str, Kind] = {"flipped": Kind(flipped, ""), "backwards": Kind(backwards, "")}
 """Footage for captions that are only judged after copies are gone."""
 
 
 def moves(shown: Sequence[Picture]) -> bool:
-    """Tell whether a clip surely is none of a still scene: much of it changes, for most of the time."""
+    """Tell whether a clip surely is none of a still scene: much of it changes beyond a shift, for most of the time."""
     little = [cv2.cvtColor(cv2.resize(p, (160, 90), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY) for p in shown]
     step = RATE // 2
-    steps = [(cv2.absdiff(a, b) > 24).mean() for a, b in zip(little[::step], little[step::step], strict=False)]
+    steps = [_changed(a, b) for a, b in zip(little[::step], little[step::step], strict=False)]
     return float(np.median(steps)) > 0.04
+
+
+def _changed(one: Picture, other: Picture) -> float:
+    """Return the share of pixels that differ, the second picture as it is or shifted back, whichever differs less."""
+    window = cv2.createHanningWindow((160, 90), cv2.CV_32F)
+    (right, down), _ = cv2.phaseCorrelate(one.astype(np.float32), other.astype(np.float32), window)
+    back = cv2.warpAffine(other, np.array([[1, 0, -right], [0, 1, -down]], np.float32), (160, 90))
+    inner = (slice(10, -10), slice(20, -20))
+    return min(float((cv2.absdiff(one, two)[inner] > 24).mean()) for two in (other, back))
 
 
 def colorful(shown: Sequence[Picture]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from kit.captions import CAPTIONS, CONTRADICTION
 from kit.corpus import CACHE, Piece, duration, folder_tag, pictures, pieces, write_rows, write_video
-from kit.edits import FLIPPED, KINDS, colorful, moves, write_mpeg4
+from kit.edits import KINDS, OTHER, colorful, moves, write_mpeg4
 
 SECONDS = 4.0
 EACH = 12
@@ -22,7 +22,7 @@ EACH = 12
 
 GOOD = 90
 FEWEST_RATE = 12.0
-VERSION = 2
+VERSION = 3
 """Raised when the edits change: the clips are then made anew."""
 
 
@@ -63,7 +63,7 @@ def make_edit(piece: Piece, name: str, folder: Path) -> None:
     path = folder / f"{name}_{piece.name}.mp4"
     if path.exists():
         return
-    kind = KINDS.get(name, FLIPPED)
+    kind = KINDS.get(name) or OTHER[name]
     seed = [*name.encode(), *piece.name.encode()]
     shown = kind.edit(pictures(piece, SECONDS), np.random.default_rng(seed))
     settings = dict(kind.settings)
@@ -87,6 +87,7 @@ def built(videos: Path, workers: int) -> tuple[Path, list[Record]]:
             )
         jobs = [(good[k][0], name) for name, ks in _turns(len(good)).items() for k in ks]
         jobs += [(piece, "flipped") for piece in _misread(good)]
+        jobs += [(piece, "backwards") for piece, _ in good]
         list(pool.map(make_edit, *zip(*jobs, strict=True), [folder] * len(jobs)))
     records = _records(folder, good)
     # A clip without a caption is legal; an empty caption is a fault.
@@ -134,7 +135,9 @@ def _records(folder: Path, good: list[tuple[Piece, dict[str, Any]]]) -> list[Rec
     for code, texts in CAPTIONS.items():
         for k, text in enumerate(texts):
             base = bases[(7 * k + len(code)) % len(bases)]
-            records.append(Record(f"{code}_{k}", f"good_{base}.mp4", text, code, code, base))
+            # What many sources say is only known when copies are gone.
+            footage, shows = ("backwards", "") if code == "caption-shared" else ("good", base)
+            records.append(Record(f"{code}_{k}", f"{footage}_{base}.mp4", text, code, code, shows))
     for k in range(EACH):
         base = bases[(11 * k + 1) % len(bases)]
         data = (folder / f"good_{base}.mp4").read_bytes()

@@ -20,6 +20,14 @@ STRANDED = re.compile(
 )
 """What lets a sentence end with `with`, `is`, `while`: "a toy to play with", "explains what it is", "for a while"."""
 
+AMOUNT = re.compile(
+    r"\b(?:an?|the|his|her|their|its|this|some|two|three) (?:\w+ )?(?:back|bit|bottle|bottom|bowl|box|bunch|couple|cup"
+    r"|edge|end|front|glass|group|handful|herd|lot|middle|number|pack|pair|part|piece|pile|plate|row|series|set|sheet"
+    r"|side|slice|stack|top|variety)s? $",
+    re.IGNORECASE,
+)
+"""What no sentence strands `of` after, whatever stands before: "a hand that is writing on a piece of"."""
+
 MORE_OFTEN = 30
 """A last word is a piece where longer words with its beginning are this many times more frequent than itself."""
 
@@ -48,7 +56,8 @@ def cut_off(text: str, language: str, last_words: Collection[str], strandable: C
     if last is None or len(words) < 3 or not (last[1].islower() or language == "de"):
         return "", ""
     word = words[-1]
-    if word in last_words or (word in strandable and not STRANDED.search(text[: last.start()])):
+    before = text[: last.start()]
+    if word in last_words or (word in strandable and not STRANDED.search(before)) or _amount(word, before):
         return "last-word", f"ends with '{word}'"
     if len(words) < 4 or not listed(language):
         return "", ""
@@ -57,6 +66,10 @@ def cut_off(text: str, language: str, last_words: Collection[str], strandable: C
     if language == "en" and _ends_on_bare_verb(text, words):
         return "bare-verb", f"the only verb is '{word}', without its ending"
     return "", ""
+
+
+def _amount(word: str, before: str) -> bool:
+    return word == "of" and AMOUNT.search(before) is not None
 
 
 def _dots_in_word(text: str, language: str) -> bool:

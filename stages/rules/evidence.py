@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,9 +15,13 @@ from synflow.media.findings import Findings, findings
 from synflow.media.lacks import Shades, lack
 from synflow.media.looks import Look, Tint, tint
 from synflow.media.things import Course, courses
+from synflow.media.tone import colour
 
 Verdict = Literal["supported", "contradicted", "unknown"]
 Rgb = npt.NDArray[np.uint8]
+
+THUMBNAIL = (80, 45)
+"""Width and height at which colour beyond one tint is measured, as the scan of `quality` has them about."""
 
 
 class Measured(Protocol):
@@ -45,6 +50,11 @@ class Measured(Protocol):
     @property
     def lacks(self) -> Mapping[str, float]:
         """Claim on looks -> how clearly every one of the pictures contradicts it, 0 to 1."""
+        ...
+
+    @property
+    def colour(self) -> float:
+        """Grey levels of colour beyond one tint, over all pictures; see `synflow.media.tone.colour`."""
         ...
 
     @property
@@ -103,6 +113,11 @@ class Evidence:
         return self.found.looks
 
     @cached_property
+    def colour(self) -> float:
+        """Grey levels of colour beyond one tint; measured when it is asked for."""
+        return _colour_of(self.pictures)
+
+    @cached_property
     def courses(self) -> Mapping[str, Course]:
         """Colour -> the one thing of that colour; measured when it is asked for."""
         return courses(self.pictures)
@@ -134,9 +149,21 @@ class Watched:
         return [tint(picture) for picture in self.pictures]
 
     @cached_property
+    def colour(self) -> float:
+        """Grey levels of colour beyond one tint."""
+        return _colour_of(self.pictures)
+
+    @cached_property
     def courses(self) -> Mapping[str, Course]:
         """Colour -> the one thing of that colour."""
         return courses(self.pictures)
+
+
+def _colour_of(pictures: Sequence[Rgb]) -> float:
+    if not pictures:
+        return 0.0
+    small = [cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA) for picture in pictures]
+    return colour(np.stack(small)).colour
 
 
 def series(evidence: Measured, color: str) -> list[float]:

@@ -19,6 +19,9 @@ _PLAIN = frozenset({"red", "orange", "yellow", "green", "blue", "purple", "pink"
 """Colours whose absence is clear; what passes for black, white, grey or brown depends on the light."""
 _PLACES = frozenset({"snow", "underwater"})
 
+IN_COLOUR = 7.0
+"""Grey levels of colour beyond one tint from which a film is in colour; black-and-white ones stay under 3.5."""
+
 SURE = 0.999
 """Lack from which a claim on looks is contradicted."""
 
@@ -76,10 +79,8 @@ def _colorless(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict
     )
     if told or re.search(r"\bpicture is in black and white|everything is in black, white and grey|monochrome", text):
         tinted = [not seen.colorless for seen in evidence.found.looks]
-        strong = min(seen.chroma for seen in evidence.found.looks) >= 0.06
-        # A sepia film, or one that was tinted, has one hue only.
-        hues = sum(evidence.found.mean(color) >= 0.005 for color in _PLAIN)
-        false = all(tinted) and strong and hues >= 2
+        # A sepia film, or one that was tinted, has one colour for each brightness.
+        false = all(tinted) and evidence.colour >= IN_COLOUR
         yield "supported" if not any(tinted) else "contradicted" if false else "unknown"
 
 

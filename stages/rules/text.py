@@ -8,6 +8,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from stages.rules.cut import cut_off
 from stages.rules.ruleset import LanguageRules, Rulebook
@@ -39,6 +40,13 @@ JSON_START = re.compile(
     r'^\s*[\[{]+\s*["\u201c](?:' + "|".join(CAPTION_KEYS) + r')["\u201d]\s*:\s*["\u201c](.+?)["\u201d]?\s*[}\]]*\s*$',
     re.DOTALL | re.IGNORECASE,
 )
+ESCAPED = re.compile(r"%u([0-9A-Fa-f]{4})")
+PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+ADDRESS = re.compile(r"://|^www\.", re.IGNORECASE)
+
+LOST = re.compile(r"\ufffd|\?{4}|(?:\?{2,}\s+){2}|[\u25a0\u25a1\u25af\u2395]{2}")
+"""What stands where letters were lost: replacement marks, runs of question marks, empty boxes."""
+
 VOWELS = frozenset("aeiouy")
 TAG = re.compile(r"(?<![\w&])[#\uff03@](?=[^\W\d])[\w.\-]*\w")
 
@@ -57,8 +65,16 @@ def repaired(text: str, rules: LanguageRules) -> str:
     return text if "shouting" in rules.off else calmed(text, rules)
 
 
+def lost(text: str) -> bool:
+    """Tell whether a text without words had some once: its signs are those that stand for letters that were lost."""
+    control = sum(unicodedata.category(c) == "Cc" and not c.isspace() for c in text)
+    return bool(LOST.search(text)) or control >= 3
+
+
 def decoded(text: str) -> str:
     """Return the text as it was before entities and wrong decoding, on one line, without invisible signs."""
+    if text.count("%") > 1 and not ADDRESS.search(text):
+        text = _unescaped(text)
     if text.isascii() and "&" not in text and text.isprintable():
         return _tidy(text)
     import ftfy  # 60 ms to import
@@ -67,6 +83,17 @@ def decoded(text: str) -> str:
     text = IBM_PC.sub(_from_ibm_pc, text)
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Zs", "Zl", "Zp") else c for c in text)
     return _tidy("".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cn") or c == "\u200d"))
+
+
+def _unescaped(text: str) -> str:
+    """Return a text that was written for an address (``a%20dog``, ``%u0434``) as it was before; others as they are."""
+    letters = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    if len(PERCENT.findall(letters)) < 2 or " " in letters.strip():
+        return letters
+    try:
+        return unquote(letters, errors="strict")
+    except UnicodeDecodeError:
+        return letters
 
 
 def _from_ibm_pc(found: re.Match[str]) -> str:
