@@ -44,6 +44,9 @@ ALIKE = 2.0
 SMALLEST = 16
 """Pixels of the shorter side from which there is a flow."""
 
+LEAST_SHIFT = 1 / 64
+"""Pixels of camera motion, at the edge, that are undone: interpolation knows no less than half of this."""
+
 LEVEL_TURN = 0.25
 """Pixels by which a turn of the camera moves the edge, under which it decides of no pixel whether it stays in view."""
 
@@ -98,9 +101,8 @@ class DenseFlow:
         if not _enough(texture):
             # What has structure is one thing on plain ground: its way is not the camera's.
             return Sight(self.between(one, other), STILL, STILL, texture)
-        before = self._start(one, other, guess)
+        before, back = self._start(one, other, guess)
         for _ in range(2):
-            back = shifted(other, before) if before.any() else other
             flow = self.between(one, back)
             step = fit_camera(flow, texture)
             model = joined(before, step)
@@ -108,7 +110,7 @@ class DenseFlow:
                 break
             if reach_of(model - before, one.shape) > max(one.shape):
                 break
-            before, last = model, before
+            before, last, back = model, before, shifted(other, model)
         else:
             before = last
         return Sight(flow, step, model, texture)
@@ -117,19 +119,20 @@ class DenseFlow:
         """Return what a camera that stands shows of a picture."""
         return Sight(np.zeros((*one.shape, 2), np.float32), STILL, STILL, textured(one))
 
-    def _start(self, one: Gray, other: Gray, guess: Model) -> Model:
-        """Return the guess, or a shift, or no motion: whichever fits best."""
+    def _start(self, one: Gray, other: Gray, guess: Model) -> tuple[Model, Gray]:
+        """Return the guess, or a shift, or no motion, whichever fits best, and ``other`` moved back by it."""
         plain = _apart(one, other)
         if plain < ALIKE:
-            return STILL
-        least, best = 0.85 * plain, STILL
+            return STILL, other
+        least, best, moved = 0.85 * plain, STILL, other
         for model in (guess, _far_shift(one, other) if not guess.any() else STILL):
             if not model.any() or max(abs(model[0]), abs(model[1])) > max(one.shape) / 2:
                 continue
-            apart = _apart(one, shifted(other, model))
+            back = shifted(other, model)
+            apart = _apart(one, back)
             if apart < least:
-                least, best = 0.9 * apart, model
-        return best
+                least, best, moved = 0.9 * apart, model, back
+        return best, moved
 
 
 def _apart(one: Gray, other: Gray) -> float:
@@ -246,6 +249,8 @@ def matrix_of(model: Model, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
 
 def shifted(other: Gray, model: Model, border: int = cv2.BORDER_REPLICATE) -> Gray:
     """Return the second picture moved back onto the first: what it shows where the camera had it before."""
+    if reach_of(model, other.shape[:2]) < LEAST_SHIFT:
+        return other
     return moved_back(other, matrix_of(model, other.shape[:2]), border)
 
 
@@ -266,8 +271,8 @@ def seen_twice(model: Model, shape: tuple[int, int], margin: int = 4, step: int 
     if abs(model[3]) * max(shape) / 2 < LEVEL_TURN:
         # Columns stay columns, and rows rows.
         for axis, (size, shift) in enumerate(((height, model[1]), (width, model[0]))):
-            place = np.arange(0, size, step)
-            place = place + shift + model[2] * (place - (size - 1) / 2)
+            here = np.arange(0, size, step, dtype=np.float64)
+            place = here + shift + model[2] * (here - (size - 1) / 2)
             out = (place < margin) | (place >= size - margin)
             inside[(out, slice(None)) if axis == 0 else (slice(None), out)] = False
         return inside

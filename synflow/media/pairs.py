@@ -158,7 +158,7 @@ class Eye:
     def _differs(self, i: int, j: int, camera: Model) -> Mask:
         """Return where two pictures differ by more than light and grain, bool, every second pixel."""
         a = self.smooth(i)
-        b = shifted(self.smooth(j), camera) if camera.any() else self.smooth(j)
+        b = shifted(self.smooth(j), camera)
         gain, base = light_of(a, b)
         apart = cv2.absdiff(a, lit(b, gain, base))
         mask = np.asarray(apart > max(EVIDENCE, self._spread))
@@ -173,14 +173,15 @@ class Eye:
     def _unmatched(self, i: int, j: int, sight: Sight) -> float:
         """Return the share of a picture that is not found in the other where the flow says."""
         one = self._small[i]
-        back = shifted(self._luma[j], sight.camera) if sight.camera.any() else self._luma[j]
-        back = cv2.resize(back, (one.shape[1], one.shape[0]), interpolation=cv2.INTER_AREA)
-        apart = cv2.absdiff(cv2.blur(one, (3, 3)), cv2.blur(np.asarray(back, np.uint8), (3, 3)))
+        # A first look at half the size: most pairs need no other.
+        size = one.shape[1] / self._width
+        back = shifted(self._small[j], sight.camera * (size, size, 1, 1))
+        apart = cv2.absdiff(cv2.blur(one, (3, 3)), cv2.blur(back, (3, 3)))
         if cv2.countNonZero(cv2.compare(apart, UNMATCHED, cv2.CMP_GT)) <= JUMP * apart.size:
             return 0.0  # the camera alone explains it
         flow = sight.flow
         y, x = np.mgrid[0 : self._shape[0], 0 : self._shape[1]].astype(np.float32)
-        moved = shifted(self._luma[j], sight.camera) if sight.camera.any() else self._luma[j]
+        moved = shifted(self._luma[j], sight.camera)
         left = flow - camera_flow(sight.step, self._shape)
         back = cv2.remap(moved, x + left[..., 0], y + left[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         apart = cv2.absdiff(cv2.blur(self._luma[i], (5, 5)), cv2.blur(np.asarray(back, np.uint8), (5, 5)))
@@ -252,7 +253,7 @@ class Eye:
         seen = Pair(
             time, gap, (right / unit, down / unit), grow / gap, turn / gap, 0.0, explained, 0.0, 0.0, none, none, none
         )
-        return np.count_nonzero(kept) / max(1, np.count_nonzero(inside)), seen
+        return cv2.countNonZero(kept) / max(1, int(np.count_nonzero(inside))), seen
 
     def _on_screen(self, i: int, j: int, camera: Model, sudden: Sequence[Sudden]) -> Mask:
         """Return the places, in either picture, of what belongs to the screen and not to the scene.
