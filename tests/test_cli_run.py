@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -156,6 +157,24 @@ def failed_state(root: Path) -> RunState:
         clips_per_second=4.0,
         seconds_left=60.0,
     )
+
+
+def test_the_state_tells_what_a_model_read_and_what_its_server_held() -> None:
+    asked = {
+        "calls": 34,
+        "hits": 2,
+        "prompt_tokens": 41_000,
+        "cached_tokens": 20_500,
+        "answer_tokens": 800,
+        "later": 29,
+    }
+    for again, held in (({"again": 20, "again_cached": 15}, True), ({"again": 0, "again_cached": 0}, False)):
+        stream = io.StringIO()
+        state = dataclasses.replace(failed_state(Path("run")), asked={**asked, **again})
+        Console(file=stream, width=400, markup=False, highlight=False).print(state_view(state))
+        text = " ".join(stream.getvalue().split())
+        assert "34 model calls; 2 answers known already; 41,000 tokens read, 50% of them cached, 800 written" in text
+        assert ("; 75% of 20 calls on pictures shown before found them cached" in text) is held
 
 
 @pytest.mark.parametrize("width", [80, 140])

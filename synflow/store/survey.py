@@ -65,7 +65,8 @@ class RunState:
         clips_per_second: of the pass under way, over its last events; None when nothing is known.
         seconds_left: for the pass under way.
         asked: ``calls`` of models so far, answers that were known (``hits``), and ``prompt_tokens``, ``cached_tokens``
-            (of the prompt, from the server's cache) and ``answer_tokens``; empty where nothing was asked.
+            (of the prompt, from the server's cache) and ``answer_tokens``; ``later`` calls on a clip, those of them
+            that showed pictures ``again``, and found them cached (``again_cached``); empty where nothing was asked.
     """
 
     root: Path

@@ -16,7 +16,7 @@ from synflow.errors import ServiceDown, UsageError
 from synflow.ids import digest
 from synflow.models.contract import open_embedder, open_vlm, preflight
 from synflow.models.journal import PASSING
-from synflow.models.openai_chat import OpenAiOptions
+from synflow.models.openai_chat import OpenAiOptions, chat_body
 from synflow.models.openai_http import OpenAiHttp, OpenAiServer, Route
 from synflow.models.resilience import Breaker, Outage, Retrying, TransientFailure
 
@@ -463,6 +463,27 @@ def looking(handler: Handler, body: dict[str, Any]) -> None:
         return
     properties = body["response_format"]["json_schema"]["schema"]["properties"]
     said(json.dumps(dict.fromkeys(properties, "a red square")))(handler, body)
+
+
+@pytest.mark.parametrize("system", ["", 'Look at "it".\n'])
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("text", ["", 'say "\\" é \x00 \ud800'])
+def test_a_body_in_pieces_is_one_json_object(system: str, count: int, text: str) -> None:
+    pictures = tuple(Picture(bytes([n]) * 300, f"p{n % 2}", 0.5) for n in range(count))
+    one = Ask("p", "d", text, SCHEMA, pictures, system=system, seed=3)
+    body = json.loads(b"".join(chat_body(one, OpenAiOptions(base_url="http://h", model="tiny", max_pixels=784))))
+    messages = body.pop("messages")
+    assert [m["role"] for m in messages] == (["system", "user"] if system else ["user"])
+    assert not system or messages[0]["content"] == system
+    shown = [base64.b64decode(part["image_url"]["url"].partition(",")[2]) for part in messages[-1]["content"][:count]]
+    assert shown == [picture.jpeg for picture in pictures]
+    assert [part["text"] for part in messages[-1]["content"][count:]] == ([text] if text else [])
+    assert body == {
+        "model": "tiny", "temperature": 0.7, "max_tokens": 1024, "seed": 3, "mm_processor_kwargs": {"max_pixels": 784},
+        "response_format": {
+            "type": "json_schema", "json_schema": {"name": "p", "schema": SCHEMA, "strict": True},
+        },
+    }  # fmt: skip
 
 
 class TestConformance(VlmConformance):
