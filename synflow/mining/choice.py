@@ -89,9 +89,10 @@ def choose(
     numbers: Counter[int] = Counter()
     rows: list[dict[str, Any]] = []
     for pair, bar, found in zip(pairs.tolist(), limits.bars.tolist(), near, strict=True):
-        made = [_as_row(corpus.ids[pair], one) for one in corpus.made.get(corpus.ids[pair], ())]
+        made = made_before(corpus, task, corpus.ids[pair])
         if np.isnan(bar):
             counts["abstained"] += 1
+            counts["made"] += len(made)
             rows += made
             numbers[0] += 1
             continue
@@ -203,7 +204,10 @@ def _row(kind: str, other: Shown, score: float, rank: int | None) -> dict[str, A
     }  # fmt: skip
 
 
-def _as_row(pair: str, told: Any) -> dict[str, Any]:
-    """Return a negative that was made with the pair, and stands in its record, as a row of the table."""
+def made_before(corpus: Corpus, task: Task, pair: str) -> list[dict[str, Any]]:
+    """Return the negatives that were made with a pair, and stand in its record, as rows of the table."""
     names = ("kind", "negative_pair_id", "negative_clip_id", "negative_text")
-    return {"pair_id": pair, **{name: str(told.get(name, "")) for name in names}, "score": None, "rank": None}
+    return [
+        {"pair_id": pair, **{name: str(told.get(name, "")) for name in names}, "score": None, "rank": None}
+        for told in corpus.made.get(task, {}).get(pair, ())
+    ]

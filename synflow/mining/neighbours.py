@@ -78,8 +78,7 @@ class Search:
                 yield from (([], []) for _ in bar)
                 continue
             scores, places = self._compared(asked, bar, size) if self.exact else self._looked_up(asked, size)
-            rounded: npt.NDArray[np.float64] = np.round(scores.astype(np.float64), DIGITS)
-            yield from self._sorted(rounded, places, bar)
+            yield from self._sorted(scores.astype(np.float64).round(DIGITS), places, bar)
         tell(len(queries), len(queries))
 
     def _sorted(
