@@ -35,15 +35,16 @@ class Album:
 
     def frame(self, number: int, index: int = 0) -> Frame:
         """Return the record of a picture; its offset is its number."""
+        data = self.picture(number)
         return Frame(
-            index=index, time=index * 0.5, width=64, height=36, digest=digest(self.picture(number)), bytes=self.size,
-            offset=number,
-        )  # fmt: skip
+            index=index, time=index * 0.5, width=64, height=36, digest=digest(data), bytes=len(data), offset=number
+        )
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """Return a stored picture, as `write_pair` asks for it."""
-        assert (name, size) == (FRAMES, self.size)
-        return self.picture(offset)
+        data = self.picture(offset)
+        assert (name, size) == (FRAMES, len(data))
+        return data
 
 
 def made_pair(task: Task, number: int, album: Album, frames: int, more: Mapping[str, Any] | None = None) -> Pair:
@@ -112,7 +113,7 @@ def pack(layout: RunLayout, task: Task, pairs: Iterable[Pair], album: Album, sam
 def write_dataset(
     root: Path, counts: Mapping[Task, int], *, samples: int = 1000, frames: int = 2, picture: int = 400,
     more: Mapping[tuple[str, int], Mapping[str, Any]] | None = None,
-    clips: Iterable[Mapping[str, Any]] = (), rejects: Iterable[Mapping[str, Any]] = (),
+    clips: Iterable[Mapping[str, Any]] = (), rejects: Iterable[Mapping[str, Any]] = (), album: Album | None = None,
 ) -> Path:  # fmt: skip
     """Write the finished dataset of made-up pairs into ``root``: shards, tables and ``dataset.json``.
 
@@ -125,8 +126,9 @@ def write_dataset(
         more: (task, number) -> ``query``, ``target`` (texts), ``source`` and ``start`` of a pair.
         clips: rows of that table.
         rejects: rows of that table.
+        album: makes the pictures; by default such of ``picture`` bytes.
     """
-    layout, album = RunLayout(root), Album(picture)
+    layout, album = RunLayout(root), album or Album(picture)
     layout.prepare(("pack",))
     packed: list[Receipt] = []
     for task, number in counts.items():

@@ -16,7 +16,7 @@ import numpy as np
 
 from synflow.asks import Embedder
 from synflow.errors import Refused
-from synflow.mining.choice import Choice, Limits, choose
+from synflow.mining.choice import Choice, Limits, choose, made_before
 from synflow.mining.corpus import Corpus, read_corpus
 from synflow.mining.neighbours import Search
 from synflow.mining.settings import Settings
@@ -99,6 +99,9 @@ def _of_task(
     settings: Settings, learned: bool, tell: Tell,
 ) -> Choice:  # fmt: skip
     """Return the negatives of one task."""
+    if not settings.number(task):
+        rows = [row for pair in corpus.made[task] for row in made_before(corpus, task, pair)]
+        return Choice(rows, {"pairs": len(corpus.made[task]), "negatives": {}, "made": len(rows)})
     kind = task[-1]
     if kind not in searches:
         targets = corpus.targets(kind)

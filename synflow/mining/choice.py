@@ -11,11 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from synflow.mining.corpus import Corpus, Shown
+from synflow.mining.neighbours import DIGITS
 from synflow.mining.settings import Settings
 from synflow.records import Task
-
-DIGITS = 5
-"""Scores are rounded: below this, another processor gives other ones."""
 
 SAME_HASH = 3
 """Bits of 64 by which the hashes of the middle pictures of two clips may differ that show the same."""
@@ -70,8 +68,8 @@ def scores_of(vectors: Half, one: Places, other: Places) -> npt.NDArray[np.float
 
 
 def choose(
-    corpus: Corpus, task: Task, pairs: Places, vectors: Half, limits: Limits, near: Iterable[Places],
-    settings: Settings, learned: bool,
+    corpus: Corpus, task: Task, pairs: Places, vectors: Half, limits: Limits,
+    near: Iterable[tuple[list[int], list[float]]], settings: Settings, learned: bool,
 ) -> Choice:  # fmt: skip
     """Return the negatives of all pairs of a task.
 
@@ -81,7 +79,7 @@ def choose(
         pairs: which.
         vectors: of all items.
         limits: of these pairs.
-        near: the items that are near the query of each.
+        near: the items that are near the query of each, and their scores, the nearest first.
         settings: of the mining.
         learned: whether the prober is a learned one, whose vectors of copies are alike.
     """
@@ -91,13 +89,14 @@ def choose(
     numbers: Counter[int] = Counter()
     rows: list[dict[str, Any]] = []
     for pair, bar, found in zip(pairs.tolist(), limits.bars.tolist(), near, strict=True):
-        made = [_as_row(corpus.ids[pair], one) for one in corpus.made.get(corpus.ids[pair], ())]
+        made = made_before(corpus, task, corpus.ids[pair])
         if np.isnan(bar):
             counts["abstained"] += 1
+            counts["made"] += len(made)
             rows += made
             numbers[0] += 1
             continue
-        mined = list(chooser.mined(pair, bar, found[found >= 0], wanted, counts))
+        mined = list(chooser.mined(pair, *found, wanted, counts))
         parts = list(chooser.segments(pair, bar, settings.segments, {row["negative_pair_id"] for row in mined}))
         if not mined:
             counts["none-left"] += 1
@@ -120,38 +119,30 @@ class _Chooser:
         self.corpus, self.vectors, self.settings, self.learned = corpus, vectors, settings, learned
 
     def mined(
-        self, pair: int, bar: float, found: Places, wanted: int, counts: Counter[str]
+        self, pair: int, items: list[int], scores: list[float], wanted: int, counts: Counter[str]
     ) -> Iterator[dict[str, Any]]:
         """Yield up to ``wanted`` negatives of a pair from what is near its query, the nearest first."""
-        corpus = self.corpus
-        scores = scores_of(self.vectors, np.full(len(found), corpus.query[pair]), found)
-        below = scores < bar
-        ordered = sorted(
-            zip((-scores[below]).tolist(), found[below].tolist(), strict=True),
-            key=lambda one: (one[0], corpus.keys[one[1]]),
-        )
-        own = self._similar(pair, [item for _, item in ordered])
-        given = 0
-        for rank, (minus, item) in enumerate(ordered[: self.settings.last], start=1):
+        given, window = 0, slice(self.settings.first - 1, self.settings.last)
+        for rank, (item, score) in enumerate(
+            zip(items[window], scores[window], strict=True), start=self.settings.first
+        ):
             if given == wanted:
                 return
-            if rank < self.settings.first:
-                continue
-            other = corpus.shown[item]
-            if why := self._unfit(pair, item, other, own[rank - 1] if self.learned else 0.0):
+            other = self.corpus.shown[item]
+            if why := self._unfit(pair, item, other):
                 counts[why] += 1
                 continue
             given += 1
-            yield _row("mined", other, -minus, rank)
+            yield _row("mined", other, score, rank)
 
-    def _similar(self, pair: int, items: list[int]) -> list[float]:
-        """Return how alike the pair's own target is to others."""
-        if not self.learned or not items:
-            return [0.0] * len(items)
-        own = np.full(len(items), self.corpus.target[pair])
-        return scores_of(self.vectors, own, np.array(items, np.int64)).tolist()  # type: ignore[no-any-return]
+    def _alike(self, pair: int, item: int) -> bool:
+        """Tell whether a target is a copy of the pair's own, as far as a learned prober sees."""
+        if not self.learned or self.settings.same > 1:
+            return False
+        own = self.vectors[self.corpus.target[pair]].astype(np.float32)
+        return float(own @ self.vectors[item].astype(np.float32)) >= self.settings.same
 
-    def _unfit(self, pair: int, item: int, other: Shown, alike: float) -> str:
+    def _unfit(self, pair: int, item: int, other: Shown) -> str:
         """Return why a target can be no negative of a pair; empty where it can."""
         corpus = self.corpus
         target = int(corpus.target[pair])
@@ -161,12 +152,10 @@ class _Chooser:
         shows = {own.media, corpus.reference[pair][0]} - {""}
         if item == target or other.media in shows or _apart(own.phash, other.phash) <= SAME_HASH:
             return "copy"
-        if self.learned and alike >= self.settings.same:
-            return "copy"
         said = corpus.said.get(item, set())
         if corpus.asked[pair] in said or said & corpus.said.get(target, set()):
             return "same-text"
-        return ""
+        return "copy" if self._alike(pair, item) else ""
 
     def segments(self, pair: int, bar: float, wanted: int, taken: set[str]) -> Iterator[dict[str, Any]]:
         """Yield up to ``wanted`` other parts of the video that a pair's target is from, the nearest first."""
@@ -174,15 +163,15 @@ class _Chooser:
         own = corpus.shown[int(corpus.target[pair])]
         if not wanted or own.end <= own.start:
             return
-        kin = [i for i in corpus.of_video[own.video] if self._other_part(pair, own, corpus.shown[i])]
+        held = corpus.of_video.get(own.video, ())
+        kin = [i for i in held if self._other_part(pair, own, corpus.shown[i]) and not self._alike(pair, i)]
         kin = [i for i in kin if np.isfinite(self.vectors[i, 0]) and corpus.shown[i].pair not in taken]
         items = np.array(kin, np.int64)
+        if not kin:
+            return
         scores = scores_of(self.vectors, np.full(len(items), corpus.query[pair]), items)
-        alike = self._similar(pair, kin)
         ordered = sorted(
-            (-score, corpus.keys[item], item)
-            for score, item, near in zip(scores.tolist(), kin, alike, strict=True)
-            if score < bar and near < self.settings.same
+            (-score, corpus.keys[item], item) for score, item in zip(scores.tolist(), kin, strict=True) if score < bar
         )
         for minus, _, item in ordered[:wanted]:
             yield _row("segment", corpus.shown[item], -minus, None)
@@ -215,7 +204,10 @@ def _row(kind: str, other: Shown, score: float, rank: int | None) -> dict[str, A
     }  # fmt: skip
 
 
-def _as_row(pair: str, told: Any) -> dict[str, Any]:
-    """Return a negative that was made with the pair, and stands in its record, as a row of the table."""
+def made_before(corpus: Corpus, task: Task, pair: str) -> list[dict[str, Any]]:
+    """Return the negatives that were made with a pair, and stand in its record, as rows of the table."""
     names = ("kind", "negative_pair_id", "negative_clip_id", "negative_text")
-    return {"pair_id": pair, **{name: str(told.get(name, "")) for name in names}, "score": None, "rank": None}
+    return [
+        {"pair_id": pair, **{name: str(told.get(name, "")) for name in names}, "score": None, "rank": None}
+        for told in corpus.made.get(task, {}).get(pair, ())
+    ]

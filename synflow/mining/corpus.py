@@ -53,7 +53,7 @@ class Corpus:
         ids: of pairs. task: of each, by its place in `TASKS`. place: in the index of the run.
         query, target: items of each pair.
         groups: of the videos that each pair is from; reference: what its query shows: ``(digest, clip, start, end)``.
-        made: negatives that stand in the record of a pair already, by its id.
+        made: negatives that stand in the record of a pair already, by its task and id.
         kinds, of_video: targets by kind (``t``, ``i``, ``v``), and by the video that they are from.
         keys: digest of each item, bytes; where: index place and side of the first pair that has it.
         shown: item -> target. said: item -> digests of texts that are said of it.
@@ -71,15 +71,15 @@ class Corpus:
     where: list[tuple[int, str]] = field(default_factory=list)
     shown: dict[int, Shown] = field(default_factory=dict)
     said: dict[int, set[str]] = field(default_factory=dict)
-    made: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    made: dict[Task, dict[str, list[Mapping[str, Any]]]] = field(default_factory=lambda: defaultdict(dict))
     kinds: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     of_video: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def tasks(self) -> list[Task]:
-        """Return the tasks that are mined."""
+        """Return the tasks that are mined, and those of which pairs have negatives already."""
         held = set(self.task)
-        return [task for number, task in enumerate(TASKS) if number in held]
+        return [task for number, task in enumerate(TASKS) if number in held or task in self.made]
 
     def pairs_of(self, task: Task) -> Places:
         """Return the pairs of a task, in the order of the index."""
@@ -93,17 +93,20 @@ class Corpus:
 def read_corpus(
     layout: RunLayout, dataset: Dataset, settings: Settings, tell: Callable[[str, int, int], None]
 ) -> Corpus:
-    """Read all pairs whose queries or targets take part in the mining."""
+    """Read all pairs: queries of the tasks that are mined, all targets of their kinds, and negatives made before."""
     mined = {task for task in TASKS if settings.number(task)}
     kinds = {task[-1] for task in mined}
-    wanted = [task for task in TASKS if task[-1] in kinds]
     corpus, items, origins = Corpus(), _Items(), Origins(layout)
     queries, targets = [], []
-    places = np.sort(dataset.places(wanted, 0, 0, 1))
+    places = np.sort(dataset.places(TASKS, 0, 0, 1))
     for done, place in enumerate(places.tolist()):
         if done % 4096 == 0:
             tell("read", done, len(places))
         pair = dataset[place]
+        if pair.record.get("negatives"):
+            corpus.made[TASKS[TASKS.index(pair.task)]][pair.id] = list(pair.record["negatives"])
+        if pair.task[-1] not in kinds:
+            continue
         item = items.of(_key(pair, "target", ""), (place, "target"))
         _show(corpus, item, pair, place, origins)
         for text in (pair.query.text, pair.target.text):
@@ -120,8 +123,6 @@ def read_corpus(
             corpus.asked.append(plain(pair.query.text) if pair.query.text else "")
             queries.append(items.of(_key(pair, "query", pair.instruction), (place, "query")))
             targets.append(item)
-            if pair.record.get("negatives"):
-                corpus.made[pair.id] = list(pair.record["negatives"])
     corpus.query, corpus.target = np.array(queries, np.int64), np.array(targets, np.int64)
     corpus.keys, corpus.where = items.keys, items.where
     tell("read", len(places), len(places))

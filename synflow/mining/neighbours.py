@@ -14,6 +14,9 @@ import numpy.typing as npt
 
 from synflow.mining.settings import Settings
 
+DIGITS = 5
+"""Scores are rounded: below this, another processor gives other ones."""
+
 SPARE = 32
 """Neighbours beyond the window, in place of copies and own sources among them."""
 
@@ -52,11 +55,11 @@ class Search:
 
     def near(
         self, queries: Places, bars: npt.NDArray[np.float64], tell: Callable[[int, int], None]
-    ) -> Iterator[Places]:
-        """Yield for each query the items that are nearest to it, in no order, padded with -1 or fewer.
+    ) -> Iterator[tuple[list[int], list[float]]]:
+        """Yield for each query the items that are nearest to it below its bar, the nearest first, and their scores.
 
-        Where all are compared, those that score as much as the query's bar are passed over: they can be no
-        negatives, and there may be thousands of them.
+        Of equal scores (to `DIGITS`) the item of the smaller key comes first. Where all are compared, those that score
+        as much as the bar do not count for the reach: they can be no negatives, and there may be thousands of them.
 
         Args:
             queries: items.
@@ -64,36 +67,45 @@ class Search:
             tell: is told how many are done, of how many.
         """
         size = min(self.reach, len(self.targets))
-        if not size:
-            yield from (np.zeros(0, np.int64) for _ in queries)
-            return
-        step = max(1, min(4096, BLOCK // len(self.targets))) if self.exact else LOOKUP
+        step = max(1, min(4096, BLOCK // max(1, len(self.targets)))) if self.exact else LOOKUP
         for start in range(0, len(queries), step):
             tell(start, len(queries))
             chunk = slice(start, start + step)
             asked = self.vectors[queries[chunk]].astype(np.float32)
-            blind = np.isnan(bars[chunk]) | np.isnan(asked[:, 0])
-            asked[blind] = 0.0
-            found = self._compared(asked, bars[chunk], size) if self.exact else self._looked_up(asked, size)
-            found = np.where(found >= 0, self.targets[found], -1)
-            found[blind] = -1
-            yield from found
+            bar = np.where(np.isnan(asked[:, 0]) | np.isnan(bars[chunk]), -np.inf, bars[chunk])
+            asked[~np.isfinite(bar)] = 0.0
+            if not size:
+                yield from (([], []) for _ in bar)
+                continue
+            scores, places = self._compared(asked, bar, size) if self.exact else self._looked_up(asked, size)
+            yield from self._sorted(scores.astype(np.float64).round(DIGITS), places, bar)
         tell(len(queries), len(queries))
 
-    def _compared(self, asked: Single, bars: npt.NDArray[np.float64], size: int) -> Places:
+    def _sorted(
+        self, scores: npt.NDArray[np.float64], places: Places, bar: npt.NDArray[np.float64]
+    ) -> Iterator[tuple[list[int], list[float]]]:
+        # Targets stand in the order of their keys, so places are as good as keys.
+        order = np.lexsort((places, -scores), axis=-1)
+        scores, places = np.take_along_axis(scores, order, axis=1), np.take_along_axis(places, order, axis=1)
+        below = (scores < bar[:, None]) & (places >= 0) & np.isfinite(scores)
+        for row, keep in enumerate(below):
+            found = places[row][keep]
+            yield self.targets[found].tolist(), scores[row][keep].tolist()
+
+    def _compared(self, asked: Single, bar: npt.NDArray[np.float64], size: int) -> tuple[Single, Places]:
         if self._index is None:
             self._index = np.ascontiguousarray(self.vectors[self.targets].astype(np.float32).T)
         scores = asked @ self._index
-        scores[scores >= bars[:, None]] = -np.inf
+        scores[scores >= bar[:, None]] = -np.inf
         places = np.argpartition(scores, -size, axis=1)[:, -size:]
-        return np.where(np.isfinite(np.take_along_axis(scores, places, axis=1)), places, -1)
+        return np.take_along_axis(scores, places, axis=1), places
 
-    def _looked_up(self, asked: Single, size: int) -> Places:
+    def _looked_up(self, asked: Single, size: int) -> tuple[Single, Places]:
         if self._index is None:
             self._index = self._built()
         # Those above the bar are in the way here: twice as many are looked at.
-        _, places = self._index.search(asked, min(2 * size, 2048))
-        return np.asarray(places, np.int64)
+        scores, places = self._index.search(asked, min(2 * size, 2048))
+        return scores, np.asarray(places, np.int64)
 
     def _built(self) -> Any:
         import faiss

@@ -26,7 +26,7 @@ def targets_told(
         passes: receipts of all passes but the packing; what the quota decided is applied by the last of them.
         made: pairs by task.
     """
-    config = next((one["config"] for one in stages if one["name"] == "quota"), {})
+    config: Mapping[str, Any] = next((one["config"] for one in stages if one["name"] == "quota"), {})
     targets = config.get("targets")
     if not targets or len(passes) < 2:
         return {}
