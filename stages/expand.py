@@ -14,7 +14,7 @@ from typing import ClassVar, cast
 
 from pydantic import Field, model_validator
 
-from stages.rules.composing import COMPOSED, Composition, Sampling, composed_ask, misfits
+from stages.rules.composing import COMPOSED, Composition, Sampling, composed_ask, misfits, origin_of
 from stages.rules.focus import DOMAINS
 from stages.rules.focused import colors_shown, drawn_parts, with_negatives
 from stages.rules.writing import Wanted, write
@@ -42,6 +42,7 @@ from synflow.pairs.draw import (
     fitting_captions,
     is_black,
     repeats,
+    source_caption,
 )  # fmt: skip
 from synflow.records import (
     TASKS,
@@ -139,6 +140,7 @@ class Expand:
         for album in albums:
             if album.whole(ctx.frames):
                 self._direct(album, ctx)
+                self._long(album, albums, ctx.frames)
         drafts = self._compositions(albums, ctx)
         write([draft.wanted for draft in drafts], ctx, retry=self.config.retry)
         unfit = misfits(drafts, ctx) if self.config.judge else set()
@@ -185,13 +187,22 @@ class Expand:
             if parts[0] in cfg.tasks:
                 pair = _pair(sample, *parts)
                 seen = pair.query.image or pair.query.video
-                album.pairs.append(pair.model_copy(update=_from(sample)) if seen else pair)
+                album.pairs.append(pair.model_copy(update=origin_of(sample)) if seen else pair)
         if "t2v" in cfg.tasks:
             taken = [caption.text for caption in drawn]
             album.pairs.extend(self._focused(sample, captions, taken, goal, ctx))
             shown_colors = colors_shown(ctx.media.stills(sample).rgb)
             rng = ctx.rng(sample, "expand", "negatives")
             album.pairs[:] = [with_negatives(pair, shown_colors, rng) for pair in album.pairs]
+
+    def _long(self, album: Album, albums: Sequence[Album], n: int) -> None:
+        """Add a t2v pair of a whole video that was cut into shots, and what was said of it; its first shot holds it."""
+        whole = album.video(albums, n) if self.config.focus_per_clip and "t2v" in self.config.tasks else None
+        told = source_caption(album.sample)
+        if whole is not None and told:
+            query = text_side(told, "raw", whole.digest)
+            pair = _pair(album.sample, "t2v", query, Side(video=whole), relation="whole")
+            album.pairs.append(pair.model_copy(update={"domain": "lc"}))
 
     def _focused(
         self, sample: Sample, captions: Sequence[Caption], taken: Sequence[str], goal: Side, ctx: Context
@@ -270,19 +281,7 @@ def _composed(sample: Sample, draft: Composition) -> Pair | None:
     reference = {"image" if isinstance(draft.reference, Image) else "video": draft.reference}
     query, target = side.model_copy(update=reference), Side(video=draft.target)
     pair = _pair(draft.goal, draft.task, query, target, relation=relation, use=written.use)
-    return pair.model_copy(update={"drawn": draft.relation, "kinship": draft.kinship, **_from(sample)})
-
-
-def _from(sample: Sample) -> dict[str, str]:
-    """Return what a pair tells of the source of its query's picture or clip."""
-    source = sample.source
-    return {
-        "query_record_id": source.record_id,
-        "query_source_id": source.digest or (sample.clip.facts.digest if sample.clip else ""),
-        "query_source_uri": source.uri,
-        "query_licence": source.licence,
-        "clip_id": sample.clip.id if sample.clip else "",
-    }
+    return pair.model_copy(update={"drawn": draft.relation, "kinship": draft.kinship, **origin_of(sample)})
 
 
 def _album(sample: Sample, ctx: Context) -> Album:
