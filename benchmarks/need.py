@@ -6,8 +6,8 @@ A world is curated and expanded without `need`; then `need` judges its composed 
 whether it is right. A pair truly needs both where by the script
 
 * the text fits the target and at least one more video (or, of parts of one video, says what the rest does not show),
-* the picture and the target share something that at least one more video has (or are parts of one video), and
-* what fits both is at most half of what fits the text (the paper's bound).
+* the videos of picture and target share a trait that at least one more video has (or they are parts of one),
+* and what fits both is at most half of what fits the text (the paper's bound), and less than what has the trait.
 
 Two controls must be left out: texts that say nothing, and texts that say what the picture shows already.
 It ends with 1 where fewer than 95 % of the kept pairs truly need both, or fewer than 95 % of a control are left out.
@@ -62,6 +62,12 @@ _OLD = re.compile(
     r"with [\w ]+ over most of it|with much \w+|less \w+[\w ]*|without so much \w+[\w ]*"
 )
 """Parts of a text that speak of the reference, or of what the target has less of."""
+
+
+_AMOUNT = re.compile(
+    rf"\b(more|less|without so much) ({'|'.join(COLORS)})\b(?: and (?:less|more) \w+)?(?: (?:at|on|in) the (\w+))?"
+)
+_SIDES = {"top": "top", "bottom": "bottom", "left": "left", "right": "right", "middle": "center"}
 
 
 class Truth:
@@ -167,7 +173,7 @@ class World:
             by_both = 1 + sum(one.fits(said) and one.has(trait) for one in others)
             if by_image > 1 and 2 * by_both <= by_text and by_both < by_image:
                 return ""
-        return "the picture does not cut by half what the text finds"
+        return "no trait of the picture cuts by half what the text finds"
 
     def main_color(self, pair: Pair) -> str:
         """Return the colour that covers most of the picture, or of the clip, of a query."""
@@ -190,14 +196,20 @@ class World:
                 (inside if goal.start <= frame.time <= goal.end else outside).append(look(rgb, rgb.shape[:2]))
         if not inside or not outside:
             return False
-        for word, color in re.findall(rf"(more|less) ({'|'.join(COLORS)})\b", text):
-            gap = np.mean([one.colors[color] for one in inside]) - np.mean([one.colors[color] for one in outside])
-            if gap * (1 if word == "more" else -1) > 0.01:
+        for word, color, place in _AMOUNT.findall(text):
+            side = _SIDES.get(place, "")
+            here, there = (
+                np.mean([(one.regions[side] if side else one.colors)[color] for one in part])
+                for part in (inside, outside)
+            )
+            if (here - there) * (1 if word == "more" else -1) > 0.01:
                 return True
         light = np.mean([one.light for one in inside]) - np.mean([one.light for one in outside])
         if re.search(r"\b(?:brighter|darker)\b", text):
             return bool(light > 0) == ("brighter" in text)
-        return bool(re.search(r"\b(?:moves|further|camera|grows|gives way|movement)\b", text))
+        return bool(
+            re.search(r"\b(?:moves|further|camera|grows|gives way|movement|less and less|more and more)\b", text)
+        )
 
 
 def controls(world: World, rng: random.Random) -> dict[str, dict[str, Pair]]:
