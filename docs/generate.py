@@ -141,6 +141,7 @@ MEASURES: Mapping[str, str] = {
     "need.text-finds": "composed pairs left out because the text alone finds the target",
     "need.reference-finds": "composed pairs left out because the picture or clip alone finds the target",
     "need.no-gain": "composed pairs left out because both together find the target hardly better than one alone",
+    "need.too-wide": "composed pairs left out because too many videos stand before the target even by both",
     "need.unknown": "composed pairs left out because the embedder could not place one of their inputs",
     "need.unbound": "composed pairs left out because a vector was made from something else than was sent",
 }

@@ -9,12 +9,14 @@ the model then judges each of them, shown both sides again.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, cast
 
 from pydantic import Field, model_validator
 
-from stages.rules.composing import COMPOSED, Composition, Sampling, composed_ask, misfits
+from stages.rules.composing import COMPOSED, Composition, Sampling, composed_ask, misfits, origin_of
+from stages.rules.focus import DOMAINS
+from stages.rules.focused import colors_shown, drawn_parts, with_negatives
 from stages.rules.writing import Wanted, write
 from synflow.contract import Context, Drop, Keep, Outcome, StageConfig
 from synflow.errors import ClipFailure
@@ -40,6 +42,7 @@ from synflow.pairs.draw import (
     fitting_captions,
     is_black,
     repeats,
+    source_caption,
 )  # fmt: skip
 from synflow.records import (
     TASKS,
@@ -68,6 +71,11 @@ class ExpandConfig(StageConfig):
     t2v_per_clip: int = Field(1, ge=0, description="captions drawn for t2v; the paper draws one")
     t2t_per_clip: int = Field(1, ge=0, description="t2t pairs among the captions that t2v left")
     t2i_per_clip: int = Field(1, ge=0, description="frame captions drawn for t2i")
+    focus_per_clip: int = Field(
+        1,
+        ge=0,
+        description="further t2v pairs on part of a caption: order, one event, the camera, the theme; ours",
+    )
     weights: dict[Style, float] = Field(
         {"raw": 1.0, "summary": 1.0, "dense": 1.0, "abstract": 1.0, "keywords": 1.0, "partial": 1.0},
         description="how often a style is drawn for t2v, relative to the others; 0 or absent: never used",
@@ -76,12 +84,7 @@ class ExpandConfig(StageConfig):
     segment_max: float = Field(10.0, gt=0, description="longest segment, seconds; paper: 10")
     segment_share: float = Field(0.6, gt=0, lt=1, description="largest part of its clip that a segment covers; ours")
     min_clip: float = Field(4.0, ge=0, description="clips shorter than this (seconds) are not cut into segments; ours")
-    elsewhere: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="share of composed pairs whose target is another video, where `partners` found one; ours",
-    )
+    elsewhere: float = Field(0.5, ge=0, le=1, description="share of composed pairs that lead to a partner; ours")
     composed_words: int = Field(50, ge=5, description="longest text of ti2v, words; paper: 50")
     relation_words: tuple[int, int] = Field((5, 15), description="shortest and longest text of tv2v, words; paper")
     max_tokens: int = Field(256, ge=16, description="longest answer, tokens")
@@ -137,6 +140,7 @@ class Expand:
         for album in albums:
             if album.whole(ctx.frames):
                 self._direct(album, ctx)
+                self._long(album, albums, ctx.frames)
         drafts = self._compositions(albums, ctx)
         write([draft.wanted for draft in drafts], ctx, retry=self.config.retry)
         unfit = misfits(drafts, ctx) if self.config.judge else set()
@@ -183,7 +187,32 @@ class Expand:
             if parts[0] in cfg.tasks:
                 pair = _pair(sample, *parts)
                 seen = pair.query.image or pair.query.video
-                album.pairs.append(pair.model_copy(update=_from(sample)) if seen else pair)
+                album.pairs.append(pair.model_copy(update=origin_of(sample)) if seen else pair)
+        if "t2v" in cfg.tasks:
+            taken = [caption.text for caption in drawn]
+            album.pairs.extend(self._focused(sample, captions, taken, goal, ctx))
+            shown_colors = colors_shown(ctx.media.stills(sample).rgb)
+            rng = ctx.rng(sample, "expand", "negatives")
+            album.pairs[:] = [with_negatives(pair, shown_colors, rng) for pair in album.pairs]
+
+    def _long(self, album: Album, albums: Sequence[Album], n: int) -> None:
+        """Add a t2v pair of a whole video that was cut into shots, and what was said of it; its first shot holds it."""
+        whole = album.video(albums, n) if self.config.focus_per_clip and "t2v" in self.config.tasks else None
+        told = source_caption(album.sample)
+        if whole is not None and told:
+            query = text_side(told, "raw", whole.digest)
+            pair = _pair(album.sample, "t2v", query, Side(video=whole), relation="whole")
+            album.pairs.append(pair.model_copy(update={"domain": "lc"}))
+
+    def _focused(
+        self, sample: Sample, captions: Sequence[Caption], taken: Sequence[str], goal: Side, ctx: Context
+    ) -> Iterator[Pair]:
+        """Yield t2v pairs of which the text is a part of a caption."""
+        rng = ctx.rng(sample, "expand", "focus")
+        for part, caption in drawn_parts(captions, taken, self.config.focus_per_clip, rng):
+            bound = goal.video.digest if goal.video else ""
+            pair = _pair(sample, "t2v", text_side(part.text, "partial", bound), goal, (caption,), relation=part.kind)
+            yield pair.model_copy(update={"domain": DOMAINS[part.kind]})
 
     def _compositions(self, albums: Sequence[Album], ctx: Context) -> list[Composition]:
         """Return what composed pairs can be made of the shard, each with the question to the model."""
@@ -252,19 +281,7 @@ def _composed(sample: Sample, draft: Composition) -> Pair | None:
     reference = {"image" if isinstance(draft.reference, Image) else "video": draft.reference}
     query, target = side.model_copy(update=reference), Side(video=draft.target)
     pair = _pair(draft.goal, draft.task, query, target, relation=relation, use=written.use)
-    return pair.model_copy(update={"drawn": draft.relation, "kinship": draft.kinship, **_from(sample)})
-
-
-def _from(sample: Sample) -> dict[str, str]:
-    """Return what a pair tells of the source of its query's picture or clip."""
-    source = sample.source
-    return {
-        "query_record_id": source.record_id,
-        "query_source_id": source.digest or (sample.clip.facts.digest if sample.clip else ""),
-        "query_source_uri": source.uri,
-        "query_licence": source.licence,
-        "clip_id": sample.clip.id if sample.clip else "",
-    }
+    return pair.model_copy(update={"drawn": draft.relation, "kinship": draft.kinship, **origin_of(sample)})
 
 
 def _album(sample: Sample, ctx: Context) -> Album:
@@ -327,5 +344,4 @@ def _finished(album: Album) -> Sample:
     order = {task: place for place, task in enumerate(TASKS)}
     chosen = tuple(sorted(pairs.values(), key=lambda p: (order[p.task], p.id)))
     measures = {"expand.pairs": len(chosen), "expand.refused": album.refused, "expand.unfit": album.unfit}
-    # What lay beside was wanted for these pairs only.
     return album.sample.having(pairs=chosen, measures=measures, beside=())

@@ -36,7 +36,7 @@ from synflow.records import Measure, Pair, Sample
 
 COMPOSED = frozenset({"ti2v", "tv2v"})
 
-FAULTS = ("text-finds", "reference-finds", "no-gain", "unknown", "unbound")
+FAULTS = ("text-finds", "reference-finds", "no-gain", "too-wide", "unknown", "unbound")
 """Why a composed pair is left out, in the order in which it is asked."""
 
 
@@ -49,6 +49,8 @@ class NeedConfig(StageConfig):
         found: rank down to which the target counts as found by one input alone: then the other one is not needed.
         gain: by how many times the rank by both must be better than the better one by one of them; the paper asks that
             the results be cut by half.
+        widest: share of its rivals that may stand before a target that both find; the paper asks that nine in ten
+            videos be excluded.
         unknown: what becomes of a pair on which the embedder abstains: `signals` does where a text makes no claim on
             colours or light. ``keep`` leaves it unchecked, with no rank; ``drop`` leaves it out.
     """
@@ -56,6 +58,7 @@ class NeedConfig(StageConfig):
     gallery: int = Field(1000, ge=10)
     found: int = Field(1, ge=0)
     gain: float = Field(2.0, ge=1)
+    widest: float = Field(0.1, gt=0, le=1)
     unknown: Literal["keep", "drop"] = "keep"
 
 
@@ -75,7 +78,7 @@ class Need:
     uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})
     reasons: ClassVar[Mapping[str, str]] = {}
     alters: ClassVar[bool] = True
-    settles: ClassVar[frozenset[str]] = frozenset({"gallery", "found", "gain", "unknown"})
+    settles: ClassVar[frozenset[str]] = frozenset({"gallery", "found", "gain", "widest", "unknown"})
 
     def __init__(self, config: NeedConfig | None = None) -> None:
         self.config = config or NeedConfig()
@@ -134,7 +137,9 @@ class Need:
             return "reference-finds"
         if UNKNOWN in (ranks.text, ranks.reference, ranks.both):
             return "unknown" if self.config.unknown == "drop" else ""
-        return "no-gain" if ranks.both * gain > min(ranks.text, ranks.reference) else ""
+        if ranks.both * gain > min(ranks.text, ranks.reference):
+            return "no-gain"
+        return "too-wide" if ranks.both - 1 > self.config.widest * ranks.rivals else ""
 
     def apply(self, sample: Sample, decision: Decision) -> Outcome:
         """Return the sample with the composed pairs that need both inputs, each with its ranks."""

@@ -254,8 +254,7 @@ class Side(Record):
 
 
 Kinship = Literal["", "part", "shot", "scene", "subject", "attribute"]
-"""What a target is to its reference: a part of its clip, a shot of its video, or another video that looks alike, shows
-the same subject, or has one attribute changed."""
+"""What a target is to its reference; the last three are other videos."""
 
 
 class Provenance(Record):
@@ -274,6 +273,7 @@ class Pair(Record):
         kinship: what the target of a composed pair is to its reference.
         record_id, source_id, source_uri, licence: of the target's source, of which source_id is the digest.
         query_record_id, query_source_id, query_source_uri, query_licence: of that of the query's picture or clip.
+        negatives: ``kind`` and ``negative_text`` of texts that were made to be false of the target.
     """
 
     id: str
@@ -297,6 +297,7 @@ class Pair(Record):
     query_source_uri: str = ""
     query_licence: str = ""
     scores: dict[str, float] = {}
+    negatives: tuple[dict[str, str], ...] = ()
     provenance: Provenance = Provenance()
 
 
@@ -308,12 +309,11 @@ class Sample(Record):
 
     Attributes:
         captions: source captions first, then what models wrote.
-        frames: the stored pictures, uniform over the clip; twice ``media.frames`` of them.
-        frames_digest: digest of all of ``frames`` in order.
+        frames: the stored pictures, uniform over the clip; twice ``media.frames``; ``frames_digest``: of all of them.
         key_frames: indices into ``frames``, best first, at most 3.
         measures: named findings; units are in the docs of the stage that writes them.
         crop: the inner picture where the clip has bars; from then on `Media` gives nothing but that.
-        beside: other samples that a corpus stage wanted at hand (`Decision.beside`), with stored pictures.
+        beside: other samples that a corpus stage wanted at hand (`Decision.beside`).
     """
 
     source: Source

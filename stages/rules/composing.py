@@ -163,3 +163,15 @@ def verdict_of(ask: Ask, answer: Answer | Refusal) -> str:
     except (ValidationError, RecursionError):
         return ""
     return found.verdict if isinstance(found, Judgement) else ""
+
+
+def origin_of(sample: Sample) -> dict[str, str]:
+    """Return what a pair tells of the source of its query's picture or clip."""
+    source = sample.source
+    return {
+        "query_record_id": source.record_id,
+        "query_source_id": source.digest or (sample.clip.facts.digest if sample.clip else ""),
+        "query_source_uri": source.uri,
+        "query_licence": source.licence,
+        "clip_id": sample.clip.id if sample.clip else "",
+    }

@@ -109,7 +109,7 @@ def shown(*sides: Image | Video) -> tuple[str, ...]:
 
 
 def domain_of(task: Task, style: Style | None, emphasis: Emphasis | None) -> Domain:
-    """Return the ability of UVRB that a pair trains, from how the pair was made.
+    """Return the ability of UVRB that a pair trains, from how the pair was made; who makes those in brackets says so.
 
     ======================================  ======
     query                                   domain
@@ -120,6 +120,8 @@ def domain_of(task: Task, style: Style | None, emphasis: Emphasis | None) -> Dom
     keywords, or a text about a part        pr
     a raw or an abstract caption            cg
     a summary or the caption of a frame     s or t by its emphasis, else cg (a frame without one: s)
+    (a part of a caption)                   t for an order or the camera, pr for one event or a theme
+    (a caption of a whole cut video)        lc
     ======================================  ======
     """
     if task in ("i2v", "v2v"):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synflow.asks import Picture
-from synflow.pairs import image_digest, segment_video, segments, uniform
+from synflow.pairs import image_digest, segment_video, segments, uniform, video_of
 from synflow.records import Caption, Pair, Sample, Style, Video
 
 BLACK_LEVEL = 24
@@ -80,6 +80,22 @@ class Album:
             if album.whole(n) and (not later or clip.start >= own.end - 0.05):
                 found.append(album)
         return found
+
+    def video(self, albums: Sequence[Album], n: int) -> Video | None:
+        """Return the whole video that this clip is the first shot of, shown by ``n`` pictures of all its shots.
+
+        None where it has one shot only, or where not all of them are there.
+        """
+        own = self.sample.clip
+        if own is None or own.place or own.of < 2 or self.sample.facts.get("caption_scope") != "video":
+            return None
+        shots = [album for album in albums if album.sample.record_id == self.sample.record_id and album.whole(n)]
+        shots.sort(key=lambda album: album.sample.clip.start if album.sample.clip else 0.0)
+        frames = tuple(frame for album in shots for frame in album.sample.frames)
+        last = shots[-1].sample.clip
+        if len(shots) != own.of or last is None or len({album.sample.frames_object for album in shots}) != 1:
+            return None
+        return video_of(self.sample.having(frames=frames), uniform(len(frames), n), own.start, last.end)
 
 
 @dataclass(frozen=True)

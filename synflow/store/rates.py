@@ -1,4 +1,4 @@
-"""What the audit found over a whole run, summed from the measures of its clips on their way into their table."""
+"""What `audit` and `need` found over a whole run, summed from the measures of clips on their way into the table."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ _GROUPS = ("prompt", "style", "axis")
 
 
 class Rates:
-    """Sums what `audit` measured of captions, by prompt, style and axis."""
+    """Sums what `audit` measured of captions, by prompt, style and axis, and what `need` did with composed pairs."""
 
     def __init__(self) -> None:
         self._sums: Counter[tuple[str, str, str]] = Counter()
+        self._needed: Counter[str] = Counter()
 
     def add(self, measures: Iterable[tuple[str, float]]) -> None:
         """Count the measures of one clip."""
         for name, value in measures:
+            if name.startswith("need."):
+                self._needed[name.removeprefix("need.")] += int(value)
             if not name.startswith("audit."):
                 continue
             kind, _, rest = name.removeprefix("audit.").partition(".")
@@ -32,8 +35,9 @@ class Rates:
             yield row
 
     def told(self) -> dict[str, Any]:
-        """Return ``{"audit": {kind: {group: {what: number}}}}``; nothing where no caption was audited."""
+        """Return ``{"audit": {kind: {group: {what: number}}}, "need": {what: pairs}}``; nothing that did not happen."""
         found: dict[str, dict[str, dict[str, int]]] = {}
         for kind, group, what in sorted(self._sums, key=lambda key: (_GROUPS.index(key[0]), key[1:])):
             found.setdefault(kind, {}).setdefault(group, {})[what] = self._sums[kind, group, what]
-        return {"audit": found} if found else {}
+        needed = {"need": dict(sorted(self._needed.items()))} if self._needed else {}
+        return {**({"audit": found} if found else {}), **needed}

@@ -426,3 +426,93 @@ def test_clips_with_fewer_pictures_still_make_pairs(count: int) -> None:
 def test_wrong_parameters_are_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         ExpandConfig(**config)
+
+
+def shots(bench: Bench, number: int = 2, **facts: Any) -> list[Sample]:
+    """The shots of one video, of which one caption speaks."""
+    made = []
+    for place in range(number):
+        one = clip(bench, "s" * (place + 1), 10.0 * place, 10.0 * place + 8)
+        told_of = one.clip.model_copy(update={"place": place, "of": number}) if one.clip else None
+        caption = Caption(text="A red kite rises, then a blue boat sails past.", origin="human")
+        made.append(one.having(clip=told_of, captions=(caption,), facts={"caption_scope": "video", **facts}))
+    return made
+
+
+def test_a_caption_of_a_cut_video_goes_with_the_whole_of_it() -> None:
+    bench = Bench()
+    first, second = expand(bench, *shots(bench))
+    (whole,) = [pair for pair in first.pairs if pair.relation == "whole"]
+    assert (whole.task, whole.domain, whole.style) == ("t2v", "lc", "raw")
+    video = whole.target.video
+    assert video and (video.start, video.end, len(video.frames)) == (0.0, 18.0, N)
+    assert [frame.time for frame in video.frames] == sorted(frame.time for frame in video.frames)
+    assert video.frames[0].time < 8 < 10 < video.frames[-1].time
+    assert not faults(whole)
+    assert not [pair for pair in second.pairs if pair.relation == "whole"]
+
+
+def test_a_video_of_which_a_shot_is_gone_or_that_was_not_cut_is_no_whole() -> None:
+    bench = Bench()
+    (first,) = expand(bench, shots(bench)[0])
+    assert not [pair for pair in first.pairs if pair.relation == "whole"]
+    for one in expand(bench, *shots(bench, caption_scope="clip")):
+        assert not [pair for pair in one.pairs if pair.relation == "whole"]
+
+
+def test_a_part_of_a_caption_makes_a_further_pair_and_false_texts_stand_with_it() -> None:
+    bench = Bench()
+    caption = Caption(text="A chef cuts an onion before a waiter carries a tray to a guest.", origin="human")
+    (made,) = expand(bench, clip(bench).having(captions=(caption,)))
+    one, part = sorted((pair for pair in made.pairs if pair.task == "t2v"), key=lambda pair: pair.relation)
+    assert one.negatives == (
+        {"kind": "reversed-order", "negative_text": "A waiter carries a tray to a guest, then a chef cuts an onion."},
+    )
+    assert (part.relation, part.domain, part.style) == ("event", "pr", "partial")
+    assert part.query.text and part.query.text.text in ("A chef cuts an onion.", "A waiter carries a tray to a guest.")
+    assert not faults(part) and not part.negatives
+    (none,) = expand(bench, clip(bench).having(captions=(caption,)), focus_per_clip=0)
+    assert len([pair for pair in none.pairs if pair.task == "t2v"]) == 1
+
+
+def beside(bench: Bench, own: Sample, *others: tuple[Sample, str]) -> Sample:
+    """A clip with partners."""
+    partners = [[other.key, kind, 1.0] for other, kind in others]
+    return own.having(beside=tuple(other for other, _ in others), facts={"partners": partners})
+
+
+def test_a_composed_pair_leads_to_a_partner_and_names_both_sources() -> None:
+    bench = Bench()
+    other = clip(bench, "bb", 50.0, 58.0, record="other")
+    other = other.having(source=Source(record_id="other", uri="other.mp4", licence="CC0-1.0"), frames_object="far")
+    (made,) = expand(bench, beside(bench, clip(bench), (other, "scene")), elsewhere=1.0)
+    for task in ("ti2v", "tv2v"):
+        pair = by_task(made)[task]
+        assert (pair.kinship, pair.licence, pair.source_uri) == ("scene", "CC0-1.0", "other.mp4")
+        assert (pair.query_licence, pair.query_source_uri) == ("CC-BY-4.0", "rec.mp4")
+        assert pair.relation != "continuation" and pair.drawn in COMPOSED[pair.task].kinds
+        assert pair.target.video and pair.target.video.clip_id == "bb" and pair.target.video.frames_object == "far"
+        assert not faults(pair)
+    assert made.beside == ()
+    asked = [ask for batch in bench.vlm.batches for ask in batch]
+    assert {ask.facts["kinship"] for ask in asked} == {"scene"}
+
+
+def test_without_partners_or_where_one_cannot_be_read_the_clip_is_its_own() -> None:
+    bench = Bench()
+    other = clip(bench, "bb", 50.0, 58.0, record="other")
+    own = beside(bench, clip(bench), (other, "scene"))
+    (never,) = expand(bench, own, elsewhere=0.0)
+    assert by_task(never)["ti2v"].kinship == "part"
+    bench.media.broken.add("bb")
+    (gone,) = expand(bench, own, elsewhere=1.0)
+    assert by_task(gone)["ti2v"].kinship == "part"
+
+
+def test_a_segment_does_not_cross_a_cut() -> None:
+    bench = Bench()
+    for start in range(6):
+        (made,) = expand(bench, clip(bench, start=float(start), end=start + 8.0).having(facts={"cuts": [4.0]}))
+        for pair in (pair for pair in made.pairs if pair.task == "v2v"):
+            video = pair.query.video
+            assert video and (video.end <= start + 4.0 or video.start >= start + 4.0)

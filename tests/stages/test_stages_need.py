@@ -78,6 +78,8 @@ def test_an_embedder_that_abstains_leaves_ranks_unknown() -> None:
         (Ranks(9, 1, 1, 50), "reference-finds"),
         (Ranks(9, 5, 3, 50), "no-gain"),
         (Ranks(9, 6, 3, 50), ""),
+        (Ranks(90, 60, 6, 50), ""),
+        (Ranks(90, 60, 7, 50), "too-wide"),
         (Ranks(9, 8, 9, 50), "no-gain"),
     ],
 )
@@ -142,7 +144,7 @@ def scene(embedder: Embedder) -> tuple[Bench, list[Sample]]:
 
 def test_rows_settle_and_apply_leave_pairs_with_their_ranks() -> None:
     bench, samples = scene(Embedder({}))
-    stage = Need(NeedConfig(found=0, gain=1.0))
+    stage = Need(NeedConfig(found=0, gain=1.0, widest=1.0))
     rows = stage.rows(samples, bench)
     assert [len(row["pairs"]) for row in rows if row] == [2, 0, 0, 0, 0]
     decisions = stage.settle([row for row in rows if row], 1)
