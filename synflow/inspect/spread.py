@@ -100,6 +100,7 @@ class CutSpread:
     Attributes:
         threshold: the value that the run used; None where it has none (then the rule is off).
         judged: how many clips it judged; ``keeps``: how many lie on the side that keeps.
+        whole: whether the parameter is a whole number.
         points: up to `POINTS` values in order, evenly over the clips.
     """
 
@@ -111,6 +112,7 @@ class CutSpread:
     dropped: int
     histogram: Histogram
     offers: tuple[Offer, ...]
+    whole: bool
     points: tuple[float, ...] = field(repr=False)
 
 
@@ -242,6 +244,7 @@ def _cut_spread(spread: Spread, cut: Cut, limits: Limits, places: dict[str, int]
         dropped=int(np.isin(spread.ends, mine).sum()),
         histogram=histogram(values[chosen], spread.kept[chosen], threshold),
         offers=offers(ordered, cut.keeps),
+        whole=single and isinstance(limits[cut.stage].get(cut.terms[0][1]), int),
         points=tuple(rounded(float(one)) for one in shown),
     )
 

@@ -60,7 +60,11 @@
     const chart = box.parentElement.querySelector("svg.chart"), plot = chart && chart.querySelector(".plot");
     const bed = plot && plot.querySelector(".background");
     let line = null;
-    const value = () => low + (high - low) * Number(input.value) / 1000;
+    const whole = box.dataset.whole === "1";
+    const value = () => {
+      const found = low + (high - low) * Number(input.value) / 1000;
+      return whole ? Math.round(found) : found;
+    };
     const keeps = (limit) => points.filter((one) => (above ? one >= limit : one <= limit)).length / points.length;
     const mark = (limit) => {
       if (!bed) return;
