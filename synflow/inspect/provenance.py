@@ -8,6 +8,7 @@ from typing import Any
 from synflow.console import duration_of, number_of, size_of
 from synflow.inspect.index import DOMAINS, RunIndex
 from synflow.inspect.sampler import Stored
+from synflow.inspect.spread import GROUPED
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ def _clips(index: RunIndex, pair: Stored) -> list[Link]:
         facts = {
             "span": f"{row['start']:.2f}-{row['end']:.2f} s ({duration_of(row['end'] - row['start'])})",
             "picture": f"{row['width']}x{row['height']} at {row['fps']:.2f} fps, {row['codec']}",
-            "measures": " · ".join(f"{name} {_measure(value)}" for name, value in sorted(row["measures"].items())),
+            "measures": " · ".join(
+                f"{name} {_measure(value)}"
+                for name, value in sorted(row["measures"].items())
+                if not name.startswith(GROUPED)
+            ),
         }
         links.append(Link(kind, clip, _known(facts)))
     return links
