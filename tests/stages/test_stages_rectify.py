@@ -257,7 +257,7 @@ def test_what_a_repair_empties_was_boilerplate():
         ("A boy winks over and over again.", ""),
         ("A black and white cat sits by a dog and a cat.", ""),
         ("He shows what this machine is capable of", ""),
-        ("The boat is 20%25 full and 30%25 paid for", ""),
+        ("The boat is 20%25 full and 30%25 paid", ""),
     ],
 )
 def test_the_same_thing_joined_to_itself_is_a_stutter(text, reason):
