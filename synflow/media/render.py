@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import av
@@ -170,11 +171,8 @@ def _halved(
         scratch: pictures of each size that are written to, the result among them, until the next call: memory that is
             warm already costs less than fresh one.
     """
-    times = min(plane.shape[1] // width, plane.shape[0] // height).bit_length() - 1
-    if times < 1:
-        return None
-    left = max(plane.shape[1] / (width << times), plane.shape[0] / (height << times))
-    if left > CLOSE and times == 1:
+    times, how = _halvings(*plane.shape, width, height)
+    if not times:
         return None
     held = scratch if scratch is not None else {}
     for _ in range(times):
@@ -182,9 +180,17 @@ def _halved(
         if plane.shape != (2 * rows, 2 * columns):
             plane = plane[: 2 * rows, : 2 * columns]
         plane = _resized(plane, columns, rows, cv2.INTER_AREA, held)
-    if plane.shape == (height, width):
-        return plane
-    return _resized(plane, width, height, cv2.INTER_LINEAR if left <= CLOSE else cv2.INTER_AREA, held)
+    return plane if plane.shape == (height, width) else _resized(plane, width, height, how, held)
+
+
+@lru_cache(maxsize=64)
+def _halvings(rows: int, columns: int, width: int, height: int) -> tuple[int, int]:
+    """Return how often to halve a plane, 0 for not at all, and how to interpolate what is left to do."""
+    times = min(columns // width, rows // height).bit_length() - 1
+    left = max(columns / (width << max(0, times)), rows / (height << max(0, times)))
+    if times < 1 or (left > CLOSE and times == 1):
+        return 0, cv2.INTER_AREA
+    return times, cv2.INTER_LINEAR if left <= CLOSE else cv2.INTER_AREA
 
 
 def _resized(plane: Pixels, width: int, height: int, how: int, held: dict[tuple[int, int], Pixels]) -> Pixels:
