@@ -34,6 +34,7 @@ COMMANDS = (
     "world",
     "serve",
     "fingerprint",
+    "mine",
     "doctor",
 )
 
