@@ -22,6 +22,9 @@ DOMAINS: dict[Kind, Domain] = {"order": "t", "camera": "t", "event": "pr", "them
 FEWEST, MOST = 5, 40
 """Words of such a text; ours."""
 
+FEWEST_CAMERA = 8
+"""Words of one on the camera: that it pans to the right alone fits too many videos."""
+
 _LINK = re.compile(
     r"\s*(?:[,;]\s*(?:and\s+)?(?:then|next|finally|in the end|later|afterwards|after which|after that)\b,?"
     r"|\s(?:and\s+)?then\b|\sbefore\b)\s+",
@@ -71,7 +74,7 @@ def parts(text: str, *, abstract: bool = False) -> list[Part]:
             found += [Part("event", said) for said in map(_sentence, clauses) if _fits(said)]
             if len(sentences) > 1:
                 found.append(Part("order", sentence))
-        if _CAMERA.search(sentence) and not _POINTS_BACK.match(sentence):
+        if _CAMERA.search(sentence) and len(sentence.split()) >= FEWEST_CAMERA:
             found.append(Part("camera", sentence))
     if abstract and len(sentences) > 1 and _fits(sentences[0]) and not _HANGING.match(sentences[0]):
         found.append(Part("theme", sentences[0]))

@@ -30,11 +30,15 @@ def drawn_parts(
     """
     owners: dict[str, Caption] = {}
     found: list[Part] = []
+    shown = {_bare(text) for text in taken}
+    elsewhere = {_bare(caption.text) for caption in captions}
     for caption in captions:
         if caption.style == "keywords":
             continue
         for part in parts(caption.text, abstract=caption.style == "abstract"):
-            if plain(part.text) not in {plain(text) for text in taken} and part.text not in owners:
+            # What stands in another caption word for word is no theme, but that caption again.
+            again = part.kind == "theme" and _bare(part.text) in elsewhere - {_bare(caption.text)}
+            if _bare(part.text) not in shown and part.text not in owners and not again:
                 owners[part.text] = caption
                 found.append(part)
     by_kind = [list(own) for _, own in kinds_of(found)]
@@ -49,6 +53,10 @@ def drawn_parts(
         if own:
             by_kind.append(own)
     return drawn
+
+
+def _bare(text: str) -> str:
+    return plain(text).rstrip(".")
 
 
 def false_texts(text: str, colors: Sequence[str], rng: random.Random) -> Iterator[dict[str, str]]:

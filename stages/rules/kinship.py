@@ -29,7 +29,8 @@ def tokens(text: str, most: int = 16) -> list[str]:
     for place, word in enumerate(words):
         if not _tells(word):
             continue
-        found[_singular(word)] = None
+        if word not in COLOR_WORDS:
+            found[_singular(word)] = None
         if place and _tells(words[place - 1]):
             found[f"{words[place - 1]} {_singular(word)}"] = None
     # Couples first: they say more, and a long caption must be cut.

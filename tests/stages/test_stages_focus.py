@@ -52,10 +52,10 @@ def test_one_event_of_several_stands_by_itself() -> None:
 
 
 def test_a_sentence_of_a_longer_caption_tells_the_order_or_the_camera() -> None:
-    text = f"It is a sunny day. {ORDERED} The camera pans slowly to the left. The camera stays where it is."
+    text = f"It is a sunny day. {ORDERED} The camera pans slowly to the left over the sea. It stays."
     kinds = {part.kind: part.text for part in parts(text)}
     assert kinds["order"] == ORDERED
-    assert kinds["camera"] == "The camera pans slowly to the left."
+    assert kinds["camera"] == "The camera pans slowly to the left over the sea."
     assert "theme" not in kinds
 
 
@@ -67,7 +67,7 @@ def test_the_first_sentence_of_an_abstract_caption_is_its_theme() -> None:
 
 def test_parts_are_drawn_of_different_kinds_and_none_that_is_taken() -> None:
     captions = [
-        Caption(text=f"{ORDERED} The camera pans slowly to the left."),
+        Caption(text=f"{ORDERED} The camera pans slowly to the left over the sea."),
         Caption(text="a, b, c", style="keywords"),
     ]
     drawn = drawn_parts(captions, [], 4, random.Random(1))
@@ -96,3 +96,11 @@ def test_colours_that_pictures_show() -> None:
     rgb = np.full((2, 60, 80, 3), 250, np.uint8)
     rgb[1, :10, :10] = (220, 30, 30)
     assert colors_shown(rgb) == ["white", "red"]
+
+
+def test_what_another_caption_says_word_for_word_is_no_theme_and_a_bare_pan_no_query() -> None:
+    abstract = Caption(text="A dog runs in the snow. The colours are pale.", style="abstract")
+    found = drawn_parts([Caption(text="A dog runs in the snow"), abstract], [], 3, random.Random(1))
+    assert found == []
+    assert [part.kind for part, _ in drawn_parts([abstract], [], 3, random.Random(1))] == ["theme"]
+    assert parts("The camera pans to the right.") == []

@@ -45,6 +45,12 @@ _VIDEO: Mapping[str, tuple[str, ...]] = {
 _STRATEGY = {"scene": "identity-action", "subject": "identity-scene", "attribute": "identity-negative"}
 _RELATION = {"scene": "variation", "subject": "condition", "attribute": "variation"}
 _SHADES = frozenset(COLORS) | {"gray"}
+_TOLD = {
+    "scene": ("scene", "attribute", "subject"),
+    "subject": ("subject", "attribute"),
+    "attribute": ("attribute", "scene", "subject"),
+}
+"""What may be told of which partner: only of one that looks alike that it does."""
 _ARTICLES = frozenset({"a", "an", "the", "one"})
 _MANNER = frozenset(
     {"animation", "scene", "style", "light", "colors", "colours", "color", "colour", "drawing", "film", "footage",
@@ -113,7 +119,7 @@ def _query(
     there = named(str(facts.get("source_caption") or "")) if facts.get("caption_scope") != "video" else []
     first = str(facts.get("kinship"))
     tellers = {"attribute": _attribute, "scene": _scene, "subject": _subject}
-    for kind in dict.fromkeys((first, "attribute", "scene", "subject")):
+    for kind in _TOLD[first]:
         told = tellers[kind](reference, target, here, there)
         if told is None:
             continue
@@ -148,8 +154,11 @@ def _scene(
     """Tell what both pictures look like, and a thing that only the caption of the target names."""
     anchor = _anchor(reference, target)
     told = {one.bare for one in here}
-    own = [one for one in there if one.bare not in told and one.head not in {other.head for other in here}]
-    own = own or [one for one in there if one.bare not in told and set(one.traits) & _SHADES]
+    # "a man" alone fits too many videos.
+    own = [one for one in there if one.traits and one.bare not in told]
+    own = [one for one in own if one.head not in {other.head for other in here}] or [
+        one for one in own if set(one.traits) & _SHADES
+    ]
     own = [one for one in own if all(_seen(target, trait) for trait in set(one.traits) & _SHADES)]
     if not anchor or not own:
         return None
