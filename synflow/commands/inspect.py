@@ -104,6 +104,8 @@ def _listening(host: str, port: int) -> socket.socket:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         opened.bind((host, port))
+        # Before the address is shown: who opens it at once waits, and is not refused.
+        opened.listen(128)
     except OSError as error:
         opened.close()
         raise UsageError(

@@ -133,10 +133,9 @@ class Desk:
     def _page(self, asked: Wish, given: dict[str, str]) -> dict[str, Any]:
         places = self.tables.places(asked)
         rest = {name: value for name, value in given.items() if name != "start" and value}
-        whole = Wish(**{**asked.__dict__, "start": 0, "sort": "stored"})
         return {
             "rows": self.tables.rows(asked.table, places[:PAGE]),
-            "total": self.tables.count(whole),
+            "total": self.tables.count(asked),
             "asked": asked,
             "given": given,
             "later": urlencode({**rest, "start": asked.start + PAGE}) if len(places) > PAGE else "",
