@@ -53,7 +53,7 @@ class Partners:
     Config: ClassVar[type[StageConfig]] = PartnersConfig
     rank: ClassVar[int] = 60
     uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})
-    reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop", "captions.text"})
+    reads: ClassVar[frozenset[str]] = frozenset({"clip", "crop", "captions.text", "captions.frame"})
     reasons: ClassVar[Mapping[str, str]] = {}
     settles: ClassVar[frozenset[str]] = frozenset({"alike", "other"})
 

@@ -79,8 +79,10 @@ def _colorless(text: str, asserted: str, evidence: Measured) -> Iterable[Verdict
     )
     if told or re.search(r"\bpicture is in black and white|everything is in black, white and grey|monochrome", text):
         tinted = [not seen.colorless for seen in evidence.found.looks]
-        # A sepia film, or one that was tinted, has one colour for each brightness.
-        false = all(tinted) and evidence.colour >= IN_COLOUR
+        strong = min(seen.chroma for seen in evidence.found.looks) >= 0.06
+        # A sepia film, or one that was tinted, has one hue, and one colour for each brightness.
+        hues = sum(evidence.found.mean(color) >= 0.005 for color in _PLAIN)
+        false = all(tinted) and (evidence.colour >= IN_COLOUR or (strong and hues >= 2))
         yield "supported" if not any(tinted) else "contradicted" if false else "unknown"
 
 
