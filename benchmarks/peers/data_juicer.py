@@ -20,7 +20,7 @@ open_tracer: false
 use_cache: false
 video_special_token: <__dj__video>
 process:
-  - video_duration_filter: {{min_duration: 2, max_duration: 1800}}
+  - video_duration_filter: {{min_duration: 2, max_duration: 1800, video_backend: av}}
   - video_resolution_filter: {{min_width: 240, min_height: 240}}
   - video_aspect_ratio_filter: {{min_ratio: 1/4, max_ratio: 4/1}}
   - video_motion_score_filter: {{min_score: 0.25, sampling_fps: 2, size: 224}}

@@ -54,7 +54,7 @@ ENVIRONMENTS: dict[str, Environment] = {
                 "fire<0.6", "webdataset==0.2.100", "pyarrow<20", "numpy<2", "pandas<2.3", "opencv-python-headless<4.12",
                 "transformers<4.50", "torchdata==0.7.1", "decord", "wandb", "ffmpeg-python", "yt_dlp", "setuptools<80",
                 "scenedetect==0.6.2", "fsspec", "exifread-nocycle", "omegaconf", "soundfile", "timeout-decorator",
-                "imageio-ffmpeg", "webvtt-py", "tqdm", "torch==2.13.0",
+                "imageio-ffmpeg", "webvtt-py", "tqdm", "einops", "torch==2.13.0",
             ),
             ("--no-deps", "video2dataset==1.3.0"),
         ),
@@ -76,8 +76,8 @@ ENVIRONMENTS: dict[str, Environment] = {
         (
             TORCH,
             (
-                "nemo-curator==1.4.0", "av==17.1.0", "einops", "easydict", "opencv-python-headless", "imageio-ffmpeg",
-                "torch==2.13.0",
+                "nemo-curator==1.4.0", "ray[default]", "av==17.1.0", "einops", "easydict", "opencv-python-headless",
+                "imageio-ffmpeg", "torch==2.13.0",
             ),
         ),
         "told of 16 CPUs, else it waits for ever on two; libx264 stands in for libopenh264",

@@ -13,6 +13,7 @@ import sys
 import tarfile
 import threading
 import types
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 CONFIG = """
@@ -40,7 +41,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 def main() -> None:
     # It imports torchaudio for sound, which has no build beside this torch; nothing of it is used on pictures.
-    sys.modules.setdefault("torchaudio", types.ModuleType("torchaudio"))
+    empty = types.ModuleType("torchaudio")
+    empty.__spec__ = ModuleSpec("torchaudio", None)
+    sys.modules.setdefault("torchaudio", empty)
     from video2dataset import video2dataset
 
     corpus, out = Path(sys.argv[1]), Path(sys.argv[2])
