@@ -16,6 +16,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+WHOLE_ROAD = (
+    "validate",
+    "shots",
+    "rectify",
+    "quality",
+    "dynamics",
+    "dedup",
+    "consistency",
+    "enrich",
+    "audit",
+    "expand",
+)
+"""The stages of a whole run, in order."""
+
 TEXT, NUMBER = pa.string(), pa.float64()
 MAP = pa.map_(TEXT, NUMBER)
 PAIR_TEXTS = (

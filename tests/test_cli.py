@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handmade import write_run
+from handmade import WHOLE_ROAD, write_run
 
 import synflow.commands.inspect
 import synflow.commands.stages
@@ -204,19 +204,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 def test_stages_lists_parameters_and_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stages", "--json"]) == 0
     stages = json.loads(capsys.readouterr().out)
-    assert {
-        "validate",
-        "shots",
-        "rectify",
-        "quality",
-        "dynamics",
-        "dedup",
-        "consistency",
-        "enrich",
-        "audit",
-        "expand",
-        "quota",
-    } <= set(stages)
+    assert {*WHOLE_ROAD, "quota"} <= set(stages)
     validate = stages["validate"]
     found = {one["name"]: one for one in validate["parameters"]}
     assert found["min_short_side"]["default"] == 240 and "side" in found["min_short_side"]["about"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from handmade import WHOLE_ROAD
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
 
@@ -73,19 +74,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished run: mp4 for videos, some clips with defects."""
     folder = tmp_path_factory.mktemp("seen")
     synflow(folder, "world", "world", "--clips", "10", "--defects", "0.4", "--seed", "11")
-    stages = [
-        "validate",
-        "shots",
-        "rectify",
-        "quality",
-        "dynamics",
-        "dedup",
-        "consistency",
-        "enrich",
-        "audit",
-        "expand",
-    ]
-    lines = [f"  - {name}: {{{'min_short_side: 144' if name == 'validate' else ''}}}" for name in stages]
+    lines = [f"  - {name}: {{{'min_short_side: 144' if name == 'validate' else ''}}}" for name in WHOLE_ROAD]
     (folder / "manifest.yaml").write_text(
         "version: 1\nname: seen\nseed: 3\ninputs: [{clips: world/videos.jsonl, licence: CC-BY-4.0}]\noutput: run\n"
         "executor: {use: serial}\nmodels: {vlm: {use: signals}, embed: {use: signals}}\nmedia: {video: clip}\nstages:\n"

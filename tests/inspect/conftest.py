@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from handmade import write_run
+from handmade import WHOLE_ROAD, write_run
 
 from synflow.cli import main
 
@@ -29,18 +29,6 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines[0]["path"] = str(strange.relative_to(folder / "world"))
     lines[0]["id"] = "<script>alert(2)</script>"
     (folder / "world/videos.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    stages = [
-        "validate",
-        "shots",
-        "rectify",
-        "quality",
-        "dynamics",
-        "dedup",
-        "consistency",
-        "enrich",
-        "audit",
-        "expand",
-    ]
     manifest = {
         "version": 1,
         "name": "lived",
@@ -49,7 +37,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "output": "run",
         "executor": {"use": "serial"},
         "models": {"vlm": {"use": "signals"}, "embed": {"use": "signals"}},
-        "stages": [{name: {"min_short_side": 144} if name == "validate" else {}} for name in stages],
+        "stages": [{name: {"min_short_side": 144} if name == "validate" else {}} for name in WHOLE_ROAD],
         "targets": {"t2v": 6, "t2i": 4, "i2v": 4, "t2t": 4, "ti2v": 4, "v2v": 2, "tv2v": 2},
         "media": {"video": "clip"},
     }
