@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from synflow.store.index import read_parquet
 from synflow.store.layout import RunLayout
 
 CLIP = re.compile(r"[0-9a-z]{8,64}")
@@ -71,7 +70,7 @@ class Origins:
 
 
 def _columns(path: Path, *names: str) -> list[tuple[Any, ...]]:
-    table = pq.read_table(path, columns=list(names))
+    table = read_parquet(path, names)
     return list(zip(*(table.column(name).to_pylist() for name in names), strict=True))
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from synflow.asks import Embedder, Item, Picture, Vector
 from synflow.durable import Attempt, forget, make_folder, seal
@@ -21,7 +20,7 @@ from synflow.errors import ServiceDown
 from synflow.ids import digest, digest_of
 from synflow.mining.corpus import Corpus
 from synflow.mining.films import Films
-from synflow.store.index import write_parquet
+from synflow.store.index import read_parquet, write_parquet
 from synflow.store.layout import RunLayout
 from synflow.store.negatives import VECTORS, folder_of
 from synflow.store.reader import Dataset, StoredSide
@@ -113,7 +112,7 @@ class VectorStore:
             if digest(data) != path.stem:
                 forget(path)
                 continue
-            table = pq.read_table(pa.BufferReader(data))
+            table = read_parquet(pa.BufferReader(data))
             yield from zip(table.column("key").to_pylist(), table.column("vector").to_pylist(), strict=True)
 
     def _keep(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from synflow.ids import digest_of
 from synflow.records import TASKS
 from synflow.store.guard import Guard
-from synflow.store.index import TABLES, dataset_value, encode_dataset
+from synflow.store.index import TABLES, dataset_value, encode_dataset, read_parquet
 from synflow.store.layout import RunLayout
 from synflow.store.quotas import targets_told
 from synflow.store.rates import Rates
@@ -194,4 +194,4 @@ def _verify_records(layout: RunLayout, planned: Planned, report: VerifyReport) -
 
 
 def _column(layout: RunLayout, table: str, name: str) -> pa.ChunkedArray:
-    return pq.read_table(layout.index / f"{table}.parquet", columns=[name]).column(0)
+    return read_parquet(layout.index / f"{table}.parquet", [name]).column(0)

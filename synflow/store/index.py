@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -107,6 +108,15 @@ def write_parquet(draft: Draft, schema: pa.Schema, rows: Iterable[Mapping[str, A
             picked = [{field: row.get(field) for field in schema.names} for row in batch]
             writer.write_table(pa.Table.from_pylist(picked, schema=schema))
     return total
+
+
+def read_parquet(source: Path | pa.BufferReader, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a whole table, read in this thread: `pyarrow.parquet.read_table` leaves threads behind.
+
+    A process that ends just after it may be aborted by them (apache/arrow#34314).
+    """
+    with pq.ParquetFile(source) as file:
+        return file.read(None if columns is None else list(columns), use_threads=False)
 
 
 class _Sink:

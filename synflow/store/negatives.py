@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from synflow.durable import Attempt, forget, make_folder, publish_file
 from synflow.errors import Damage, Refused, UsageError
 from synflow.ids import canonical, digest, digest_of
 from synflow.records import TASKS
-from synflow.store.index import write_parquet
+from synflow.store.index import read_parquet, write_parquet
 from synflow.store.layout import RunLayout
 from synflow.store.receipts import ObjectRef
 from synflow.store.report import Finding, VerifyReport, check_file, names_in
@@ -154,7 +153,7 @@ def read_negatives(root: Path, version: str = "") -> dict[str, dict[str, list[di
         if wrong := check_file(path, ObjectRef(name=task, **ref)):
             raise Damage(f"{path} {wrong}", f"`synflow mine {root} --embedder E` makes it again")
         rows = found.setdefault(task, {})
-        for row in pq.read_table(path).to_pylist():
+        for row in read_parquet(path).to_pylist():
             rows.setdefault(row["pair_id"], []).append(row)
     return found
 

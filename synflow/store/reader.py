@@ -23,12 +23,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from synflow.errors import Damage, Incomplete, UsageError
 from synflow.ids import digest, seed_of
 from synflow.records import TASKS
 from synflow.store.files import Files, open_files
+from synflow.store.index import read_parquet
 from synflow.store.tar import members_of
 
 COLUMNS = ("id", "task", "shard", "key", "offset", "bytes")
@@ -312,7 +312,7 @@ def open_dataset(root: Any, **options: Any) -> Dataset:
         raise Damage(f"{files.name('dataset.json')} cannot be read", remedy) from error
     if index is None or digest(index) != promised:
         raise Damage(f"{files.name('index/pairs.parquet')} is not what dataset.json names", remedy)
-    return Dataset(files, facts, pq.read_table(pa.BufferReader(index), columns=list(COLUMNS)))
+    return Dataset(files, facts, read_parquet(pa.BufferReader(index), COLUMNS))
 
 
 def _stored(key: str, members: Iterable[tuple[str, bytes]]) -> StoredPair:
