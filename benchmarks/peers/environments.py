@@ -54,7 +54,7 @@ ENVIRONMENTS: dict[str, Environment] = {
                 "fire<0.6", "webdataset==0.2.100", "pyarrow<20", "numpy<2", "pandas<2.3", "opencv-python-headless<4.12",
                 "transformers<4.50", "torchdata==0.7.1", "decord", "wandb", "ffmpeg-python", "yt_dlp", "setuptools<80",
                 "scenedetect==0.6.2", "fsspec", "exifread-nocycle", "omegaconf", "soundfile", "timeout-decorator",
-                "imageio-ffmpeg", "webvtt-py", "tqdm", "einops", "torch==2.13.0",
+                "imageio-ffmpeg", "webvtt-py", "tqdm", "einops", "langdetect", "torch==2.13.0",
             ),
             ("--no-deps", "video2dataset==1.3.0"),
         ),
@@ -80,7 +80,7 @@ ENVIRONMENTS: dict[str, Environment] = {
                 "imageio-ffmpeg", "torch==2.13.0",
             ),
         ),
-        "told of 16 CPUs, else it waits for ever on two; libx264 stands in for libopenh264",
+        "needs ffprobe on the path; told of 16 CPUs, else it waits for ever on two; libx264 stands in for libopenh264",
     ),
 }  # fmt: skip
 

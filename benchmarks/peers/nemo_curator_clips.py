@@ -1,7 +1,8 @@
 """NeMo Curator: splits, re-encodes, scores motion from motion vectors, writes clips. Copies need a GPU there.
 
 Called as ``python nemo_curator_clips.py CORPUS OUT`` with the peer's own interpreter; writes ``OUT/kept.json``.
-It calls the ``ffmpeg`` on the path; where that has no libopenh264, a wrapper puts libx264 in its place.
+It calls the ``ffmpeg`` and the ``ffprobe`` on the path; without the second it keeps no clip and ends with 0. Where
+ffmpeg has no libopenh264, a wrapper puts libx264 in its place.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ import sys
 from pathlib import Path
 
 WRAPPER = """#!{python}
-import os, sys
+import os, subprocess, sys
+if "-encoders" in sys.argv:
+    told = subprocess.run([{ffmpeg!r}, *sys.argv[1:]], capture_output=True, text=True).stdout
+    print(told.replace("libx264 ", "libopenh264 "))
+    sys.exit()
 given = ["libx264" if one == "libopenh264" else one for one in sys.argv[1:]]
 os.execv({ffmpeg!r}, [{ffmpeg!r}, *given])
 """
@@ -60,7 +65,7 @@ def main() -> None:
     from nemo_curator.stages.video.io.clip_writer import ClipWriterStage
     from nemo_curator.stages.video.io.video_reader import VideoReader
 
-    ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=CPUS, include_dashboard=True, log_to_driver=False)  # the dashboard counts its actors
     pipeline = Pipeline(name="curate", description="clips with motion")
     for stage in (
         VideoReader(input_video_path=str(videos)),
@@ -79,7 +84,7 @@ def main() -> None:
     for path in (out / "clips" / "metas").rglob("*.json"):
         value = json.loads(path.read_text())
         source = Path(str(value.get("source_video", ""))).name
-        if value.get("valid", True) and (out / "clips" / "clips" / f"{path.stem}.mp4").exists():
+        if (out / "clips" / "clips" / f"{path.stem}.mp4").exists():  # `valid` is false for clips that passed, too
             kept.add(source)
     ids = sorted(row["id"] for row in rows if row["path"] in kept)
     dropped = {row["id"]: "" for row in rows if row["id"] not in ids}

@@ -9,11 +9,10 @@ import csv
 import functools
 import http.server
 import json
+import os
 import sys
 import tarfile
 import threading
-import types
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 CONFIG = """
@@ -24,7 +23,7 @@ subsampling:
   ClippingSubsampler:
     args: {{min_length: 2.0, max_length: 20.0, max_length_strategy: all, precision: keyframe_adjusted}}
 reading:
-  yt_args: null
+  yt_args: {{download_size: 360, download_audio_rate: 44100, yt_metadata_args: null}}
   timeout: 60
   sampler: null
 storage: {{number_sample_per_shard: 1000, oom_shard_count: 5, captions_are_subtitles: False}}
@@ -39,14 +38,24 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+def silent(folder: Path) -> None:
+    """Put an empty torchaudio on the path of this process and its children.
+
+    It is imported for sound and has no build beside this torch; nothing of it is used on pictures.
+    """
+    package = folder / "torchaudio"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "functional.py").touch()
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = str(folder)
+
+
 def main() -> None:
-    # It imports torchaudio for sound, which has no build beside this torch; nothing of it is used on pictures.
-    empty = types.ModuleType("torchaudio")
-    empty.__spec__ = ModuleSpec("torchaudio", None)
-    sys.modules.setdefault("torchaudio", empty)
+    corpus, out = Path(sys.argv[1]), Path(sys.argv[2])
+    silent(out / "stub")
     from video2dataset import video2dataset
 
-    corpus, out = Path(sys.argv[1]), Path(sys.argv[2])
     rows = [json.loads(line) for line in (corpus / "videos.jsonl").read_text().splitlines()]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(corpus)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
