@@ -45,6 +45,14 @@ BYTES_PER_PIXEL = 0.12
 PAIRS_PER_CLIP = {"t2v": 1.0, "t2i": 1.0, "i2v": 1.0, "t2t": 1.0, "ti2v": 0.9, "v2v": 0.8, "tv2v": 0.7}
 """Pairs of a kept clip; those that need a segment or a second clip cannot always be made."""
 
+COMPOSED = ("ti2v", "tv2v")
+
+FOCUSED = 0.75
+"""Further t2v pairs on a part of a caption, of a kept clip; on real clips with one caption each."""
+
+NEEDED = 0.22
+"""Share of composed pairs that `need` keeps, as on a made-up world of 300 clips (``benchmarks/need.py``)."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -134,10 +142,13 @@ def _pairs(manifest: Manifest, kept: int) -> dict[str, int]:
     config = next((entry.config for entry in manifest.stages if entry.name == "expand"), None)
     if config is None:
         return {}
+    needed = any(entry.name == "need" for entry in manifest.stages)
     found: dict[str, int] = {}
     for task in TASKS:
         if task in config.get("tasks", TASKS):
             each = PAIRS_PER_CLIP[task] * config.get(f"{task}_per_clip", 1)
+            each += FOCUSED * config.get("focus_per_clip", 1) if task == "t2v" else 0.0
+            each *= NEEDED if task in COMPOSED and needed else 1.0
             wanted = (manifest.targets or {}).get(task)
             found[task] = min(round(kept * each), kept * 1000 if wanted is None else wanted)
     return found

@@ -27,12 +27,14 @@ Rates = dict[str, float]
 """What one source video gives and takes.
 
 ``clips``, ``kept``; ``pairs.TASK``: pairs that can be made of it; ``cpu_seconds``; ``calls``, ``prompt_tokens``,
-``answer_tokens``: of models that are served; ``bytes``: of stored pictures and tables; and, not of a video,
+``answer_tokens``: of models that are served; ``cached_tokens``: those of the prompts that the server's cache holds;
+``bytes``: of stored pictures and tables; and, not of a video,
 ``pair_bytes.TASK``: of a pair in its shard, ``gpu_prompt_tokens`` and ``gpu_answer_tokens``: of one GPU in a second.
 """
 
 NAMES = (
-    "clips", "kept", *(f"pairs.{task}" for task in TASKS), "cpu_seconds", "calls", "prompt_tokens", "answer_tokens",
+    "clips", "kept", *(f"pairs.{task}" for task in TASKS), "cpu_seconds", "calls", "prompt_tokens", "cached_tokens",
+    "answer_tokens",
     "bytes", *(f"pair_bytes.{task}" for task in TASKS), "gpu_prompt_tokens", "gpu_answer_tokens",
 )  # fmt: skip
 
@@ -45,7 +47,7 @@ class Needs:
         targets: pairs by task; short: those of them for which no source video gives any pair.
         videos: source videos; by_task: how many each task alone would take; tightest: the task that takes most.
         rates: what all of it follows from; origin: where they are from.
-        tokens: ``prompt`` and ``answer``; disk: bytes of the run directory.
+        tokens: ``prompt``, of them ``cached``, and ``answer``; disk: bytes of the run directory.
     """
 
     targets: dict[str, int]
@@ -97,8 +99,9 @@ def needs(manifest: Manifest, measured: Path | None = None, given: Sequence[str]
 def _reckoned(targets: Mapping[str, int], rates: Rates, origin: str) -> Needs:
     by_task = {task: ceil(n / rates[f"pairs.{task}"]) for task, n in targets.items() if rates.get(f"pairs.{task}")}
     videos = max(by_task.values(), default=0)
-    tokens = {kind: round(videos * rates[f"{kind}_tokens"]) for kind in ("prompt", "answer")}
-    gpu = sum(tokens[kind] / rates[f"gpu_{kind}_tokens"] for kind in tokens)
+    tokens = {kind: round(videos * rates[f"{kind}_tokens"]) for kind in ("prompt", "cached", "answer")}
+    computed = {"prompt": tokens["prompt"] - tokens["cached"], "answer": tokens["answer"]}
+    gpu = sum(number / rates[f"gpu_{kind}_tokens"] for kind, number in computed.items())
     shards = sum(number * rates.get(f"pair_bytes.{task}", 0.0) for task, number in targets.items())
     return Needs(
         targets=dict(targets),
@@ -128,6 +131,7 @@ def assumed(manifest: Manifest) -> Rates:
         "cpu_seconds": whole.cpu_hours * 3600 / SAMPLE,
         "calls": whole.calls / SAMPLE if served else 0.0,
         "prompt_tokens": whole.tokens.get("prompt", 0) / SAMPLE,
+        "cached_tokens": whole.tokens.get("cached", 0) / SAMPLE,
         "answer_tokens": whole.tokens.get("answer", 0) / SAMPLE,
         "gpu_prompt_tokens": GPU_TOKENS_PER_SECOND["prompt"],
         "gpu_answer_tokens": GPU_TOKENS_PER_SECOND["answer"],
@@ -185,6 +189,7 @@ def measured_rates(root: Path) -> Rates:
         calls = sum(int(one.get("calls", 0)) for one in usage)
         rates["calls"] = calls / records
         rates["prompt_tokens"] = sum(int(one.get("prompt_tokens", 0)) for one in usage) / records
+        rates["cached_tokens"] = sum(int(one.get("cached_tokens", 0)) for one in usage) / records
         rates["answer_tokens"] = sum(int(one.get("answer_tokens", 0)) for one in usage) / records
     return rates
 

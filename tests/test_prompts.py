@@ -14,8 +14,8 @@ from synflow.models.schema import fault as schema_fault
 SLOTS = {
     "video-captions": {"caption", "emphasis", "readability", "education", "fault"},
     "frame-captions": {"caption", "emphasis", "fault"},
-    "composed-image": {"strategy", "caption", "fault"},
-    "composed-video": {"relation", "caption", "fault"},
+    "composed-image": {"strategy", "kinship", "caption", "fault"},
+    "composed-video": {"relation", "kinship", "caption", "fault"},
     "audit": {"claims", "polarity"},
     "pair-judge": {"query", "reference"},
 }
@@ -25,7 +25,7 @@ def test_all_prompts_are_found_with_their_slots():
     assert set(prompts.names()) == set(SLOTS)
     for name, slots in SLOTS.items():
         prompt = prompts.load(name)
-        assert (prompt.name, prompt.version, set(prompt.slots)) == (name, 1, slots)
+        assert (prompt.name, prompt.version, set(prompt.slots)) == (name, prompts.versions(name)[-1], slots)
 
 
 def test_digest_is_that_of_the_file():

@@ -68,6 +68,17 @@ class Sampling(NamedTuple):
     temperature: float
 
 
+KINSHIPS: Mapping[Kinship, str] = {
+    "": "",
+    "part": "Both are parts of one clip.",
+    "shot": "The target is another shot of the same video.",
+    "scene": "The target is another video, which seems to show the same scene at another moment.",
+    "subject": "The target is another video, which seems to show the same kind of subject elsewhere.",
+    "attribute": "The target is another video, which is much like it but for one attribute.",
+}
+"""What a model is told of a target, in the words of the prompt."""
+
+
 def composed_ask(
     own: Album,
     goal: Album,
@@ -92,7 +103,12 @@ def composed_ask(
     """
     kind, (reference, target), (relation, kinship) = COMPOSED[task], sides, kinds
     prompt = ctx.prompt(kind.prompt)
-    slots = {kind.slot: relation, "caption": handed(caption_about(goal.sample)), "fault": ""}
+    slots = {
+        kind.slot: relation,
+        "kinship": KINSHIPS[kinship],
+        "caption": handed(caption_about(goal.sample)),
+        "fault": "",
+    }
     frames = (reference.frame,) if isinstance(reference, Image) else reference.frames
     first = [own.pictures[f.index] for f in frames]
     second = [goal.pictures[f.index] for f in target.frames]

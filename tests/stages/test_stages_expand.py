@@ -187,6 +187,8 @@ def test_composed_pairs_ask_once_for_the_shard_with_the_reference_first() -> Non
         assert ask.facts["target"] == len(shown(pair.target.video))
         assert ask.facts["camera"] == {"motion": "pan"}
         assert pair.relation in ask.slots.values()
+        assert ask.slots["kinship"] == "Both are parts of one clip."
+        assert ask.slots["kinship"] in ask.text
         assert ask.slots["caption"] == "A summary text."
         assert pair.query.text is not None
         assert pair.query.text.bound == digest_of_frames(ask.bound)
