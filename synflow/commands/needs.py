@@ -38,7 +38,8 @@ def show_needs(
     if found.short:
         table.add_row("never", Text(f"no video gives a pair of {', '.join(found.short)}", style="yellow"))
     table.add_row("model", f"{clean(str(getattr(loaded.models.vlm, 'model', 'signals')), 80)}, {found.calls:,} calls")
-    table.add_row("tokens", f"{found.tokens['prompt']:,} read, {found.tokens['answer']:,} written")
+    read, cached, told = (found.tokens[kind] for kind in ("prompt", "cached", "answer"))
+    table.add_row("tokens", f"{read:,} read, {cached:,} of them cached, {told:,} written")
     table.add_row("disk", size_of(found.disk))
     table.add_row("CPU", f"{found.cpu_hours:,.0f} hours of one core ({duration_of(found.cpu_hours * 3600)})")
     table.add_row("GPU", f"{found.gpu_hours:,.0f} hours of one GPU" if found.gpu_hours else "none")

@@ -10,34 +10,27 @@ connection is reset; grammar-constrained answers can still be invalid JSON. So e
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import threading
 import time
-import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NoReturn
-from urllib.parse import urlsplit
+from typing import Any, ClassVar
 
-import httpx
 from pydantic import ValidationError
 
 from synflow.asks import Ask
 from synflow.errors import UsageError
 from synflow.ids import seed_of
+from synflow.models.connection import Connection, Denied
 from synflow.models.flight import Limited
-from synflow.models.openai_chat import OpenAiOptions, chat_body, message_of, read_reply, retry_after
-from synflow.models.resilience import REFUSED, Breaker, Outage, Reply, Retrying, TransientFailure
+from synflow.models.openai_chat import OpenAiOptions, chat_body, read_reply
+from synflow.models.resilience import Breaker, Outage, Reply, Retrying, TransientFailure
 
 CHECKS = 4
 """How often a server is asked for its models before it counts as not there; with pauses of 0.2, 0.4 and 0.8 s."""
 
 DENIALS = 8
 """So many 401, 403 or 404 in a row from a server that never answered, and the manifest is wrong, not a gateway."""
-
-MOST_BYTES = 4 << 20
-"""Longest reply that is read, in bytes: a thousand times an ordinary one."""
 
 
 class OpenAiServer:
@@ -56,15 +49,9 @@ class OpenAiServer:
 
     def __init__(self, url: str, options: OpenAiOptions, key: str = "") -> None:
         self.url = url
-        self.name = re.sub(r"//[^/@]*@", "//", url)
-        if not _is_address(url):
-            raise self._no_address()
         self.options = options
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        limits = httpx.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
-        wait = httpx.Timeout(options.timeout, connect=min(10.0, options.timeout), pool=None)
-        self._client = httpx.Client(headers=headers, limits=limits, timeout=wait, trust_env=False)
-        self.close = weakref.finalize(self, self._client.close)
+        self._connection = Connection(url, options, key, self.role)
+        self.name, self.close = self._connection.name, self._connection.close
         self._checked = False
         self._check = threading.Lock()
         self._answered = False
@@ -101,8 +88,8 @@ class OpenAiServer:
         """Return what the server lists; a first failure is not believed."""
         for attempt in range(1, CHECKS + 1):
             try:
-                return self._call("GET", "/models", ())
-            except _Denied as denied:
+                return self._connection.call("GET", "/models")
+            except Denied as denied:
                 if attempt == CHECKS:
                     raise denied.usage from denied
             except TransientFailure:
@@ -124,8 +111,8 @@ class OpenAiServer:
         """Send one ask and read the reply."""
         request = ask.digest(self.model)
         try:
-            reply = self._call("POST", self.path, self.body(ask))
-        except _Denied as denied:
+            reply = self._connection.call("POST", self.path, self.body(ask))
+        except Denied as denied:
             self._denials += 1
             if not self._answered and self._denials >= DENIALS:
                 raise denied.usage from denied
@@ -141,88 +128,6 @@ class OpenAiServer:
     def read(self, ask: Ask, request: str, reply: Mapping[str, Any]) -> Reply:
         """Return what a reply says."""
         return read_reply(ask, request, reply, self.options)
-
-    def _call(self, method: str, path: str, body: Sequence[bytes]) -> dict[str, Any]:
-        """Make one call; return the JSON object that came back."""
-        ends = time.monotonic() + self.options.timeout
-        data = bytearray()
-        # With its length given, a body in pieces is sent as it is, and not in chunks.
-        length = {"Content-Length": str(sum(map(len, body)))} if body else {}
-        try:
-            with self._client.stream(method, self.url + path, content=body or None, headers=length) as response:
-                for block in response.iter_bytes():
-                    data += block
-                    if len(data) > MOST_BYTES:
-                        raise TransientFailure("bad-reply", f"{self.name}: a reply of more than {MOST_BYTES} bytes")
-                    if time.monotonic() > ends:
-                        raise TransientFailure("timeout", f"{self.name}: no whole reply in {self.options.timeout:g} s")
-        except httpx.TimeoutException as error:
-            raise TransientFailure("timeout", f"{self.name}: no reply in {self.options.timeout:g} s") from error
-        except httpx.InvalidURL as error:
-            raise self._no_address() from error
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            raise TransientFailure("reset", f"{self.name}: {error or type(error).__name__}") from error
-        if response.status_code != 200:
-            self._failed(response, bytes(data))
-        try:
-            reply = json.loads(data.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise TransientFailure("bad-reply", f"{self.name}: the reply is no JSON") from error
-        if not isinstance(reply, dict):
-            raise TransientFailure("bad-reply", f"{self.name}: the reply is no JSON object")
-        return reply
-
-    def _no_address(self) -> UsageError:
-        return UsageError(f"models.{self.role}.base_url: {self.name!r} is no address", "write http://host:port")
-
-    def _failed(self, response: httpx.Response, data: bytes) -> NoReturn:
-        """Raise what a status other than 200 means."""
-        status, said = response.status_code, message_of(data)
-        after = retry_after(response.headers.get("Retry-After", ""))
-        if status in (401, 403):
-            raise _Denied(
-                f"{self.name}: {status} {said}",
-                UsageError(
-                    f"models.{self.role}: {self.name} refuses the key ({status})",
-                    f"set models.{self.role}.api_key.env to the environment variable that holds a valid key",
-                ),
-            )
-        if status == 404:
-            raise _Denied(
-                f"{self.name}: {status} {said}",
-                UsageError(
-                    f"models.{self.role}: {self.name} has no such model or path: {said}",
-                    f"check models.{self.role}.base_url and model",
-                ),
-            )
-        if status == 429:
-            raise TransientFailure("rate-limit", f"{self.name}: {status} {said}", after)
-        if status in (408, 409, 425) or status >= 500 or 300 <= status < 400:
-            raise TransientFailure("server-error", f"{self.name}: {status} {said}", after)
-        if 400 <= status < 500:
-            raise TransientFailure(REFUSED, f"{status} {said}", after)
-        raise TransientFailure("bad-reply", f"{self.name}: status {status}")
-
-
-def _is_address(url: str) -> bool:
-    """Tell whether an address can be one of a server."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        return False
-
-
-class _Denied(TransientFailure):
-    """401, 403 or 404: a gateway in trouble, or a manifest that names a wrong key, model or path (``usage``)."""
-
-    def __init__(self, detail: str, usage: UsageError) -> None:
-        super().__init__("server-error", detail)
-        self.usage = usage
-
-    def __reduce__(self) -> tuple[type[_Denied], tuple[str, UsageError]]:  # type: ignore[override]
-        """Keep all fields when the error crosses a process boundary."""
-        return (type(self), (self.detail, self.usage))
 
 
 class Route:
