@@ -28,6 +28,7 @@ ENGINE_REASONS: Mapping[str, str] = {
     "bad-record": "the line of the input list cannot be used",
     "duplicate-record": "an earlier line of the inputs names the same video, span and captions, or the same id",
     "kills-worker": "the worker process died each time it worked on this clip",
+    "withdrawn": "its source was withdrawn after the run (`synflow withdraw`)",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from synflow.chain import Bound
@@ -15,6 +15,9 @@ from synflow.store.layout import RunLayout
 from synflow.store.lines import StoredLines, read_lines, seal_lines
 from synflow.store.pack import chunked
 from synflow.store.receipts import ObjectRef, Receipt
+
+PACKING = 2
+"""Raised when the same pairs give other bytes of a dataset shard: shards packed by the old rule are packed again."""
 
 Settled = dict[str, list[tuple[str, Decision]]]
 """Sample key -> what each corpus stage decided of it, in the order of settling."""
@@ -197,11 +200,18 @@ def read_settled(layout: RunLayout, ref: ObjectRef) -> Iterator[tuple[str, dict[
 
 
 def deal_pairs(
-    layout: RunLayout, receipts: Sequence[Receipt], seed: int, max_samples: int, max_bytes: int
+    layout: RunLayout,
+    receipts: Sequence[Receipt],
+    seed: int,
+    max_samples: int,
+    max_bytes: int,
+    without: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Deal the chosen pairs out to dataset shards: by task, in hash order, each id once.
 
-    Hash order makes every shard a fair sample of its task, and does not depend on the order of arrival.
+    Hash order makes every shard a fair sample of its task, and does not depend on the order of arrival. The pairs of
+    ``without`` are left out last, so that no other pair changes its place: a shard that had none of them stays as it
+    was, and one that had nothing else is not made.
 
     Returns:
         Units of the pack pass, without ``kind``.
@@ -214,8 +224,11 @@ def deal_pairs(
             chosen.setdefault(brief[1], brief)
         ordered = sorted(chosen.values(), key=lambda brief: (unit_of(seed, brief[1]), brief[1]))
         for number, refs in enumerate(chunked(ordered, max_samples, max_bytes)):
-            unit = {"shard": f"{task}-{number:06d}", "task": task, "refs": [list(ref) for ref in refs]}
-            units.append({**unit, "inputs": digest_of(unit)})
+            left = [list(ref) for ref in refs if ref[1] not in without]
+            if not left:
+                continue
+            unit = {"shard": f"{task}-{number:06d}", "task": task, "refs": left}
+            units.append({**unit, "inputs": digest_of({**unit, "packing": PACKING})})
     return units
 
 
