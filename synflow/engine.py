@@ -210,14 +210,15 @@ class Engine:
         ref = self._settled(plan, receipts)
         if ref is None:
             forget(path)
+            spent: dict[str, float] = {}
             if self.earlier is None or not self.earlier.settle(self.layout, plan.name, basis(receipts)):
-                settle_pass(
+                spent = settle_pass(
                     self.layout, plan.name, [self.bound(name) for name in plan.corpus], receipts, self.manifest.seed
                 )
             ref = self._settled(plan, receipts)
             if ref is None:
                 raise Damage(f"{path} cannot be read back", "check the disk, then `synflow resume` the run")
-            self.log({"event": "pass-settled", "pass": plan.name})
+            self.log({"event": "pass-settled", "pass": plan.name, "stages": spent})
         return ref
 
     def _settled(self, plan: PassPlan, receipts: list[Receipt]) -> ObjectRef | None:
@@ -333,6 +334,8 @@ class Engine:
             models = {r: {**model, **of_run} if model["use"] == "vllm_engine" else model for r, model in models.items()}
             self.spec["models"] = models
             self._executor = self._open_with(self.manifest.executor.model_dump(mode="json"), self.spec)
+            dashboard = str(getattr(self._executor, "dashboard", ""))
+            self.log({"event": "executor-opened", "workers": self._executor.slots, "dashboard": dashboard})
             started = start_engines({role: models[role] for role in asked})
             if started is not None:
                 self._engines.enter_context(started)

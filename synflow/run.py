@@ -23,6 +23,7 @@ from synflow.plan import PACK
 from synflow.store.layout import RunLayout
 from synflow.store.lock import Lock
 from synflow.store.log import RunLog
+from synflow.store.metrics import MetricsFile
 from synflow.store.negatives import folder_of, versions
 from synflow.store.receipts import read_receipt
 from synflow.store.survey import RunState, survey
@@ -163,12 +164,21 @@ def _locked(
 ) -> RunState:
     make_folder(layout.root)
     with lock or Lock(layout.lock):
-        log = RunLog(layout.log, listener)
+        metrics = MetricsFile(layout)
+
+        def tell(event: dict[str, Any]) -> None:
+            metrics(event)
+            if listener is not None:
+                listener(event)
+
+        log = RunLog(layout.log, tell)
         try:
             drive(layout, log)
         except KeyboardInterrupt:
             log({"event": "interrupted"})
             raise Interrupted("interrupted; what is done is kept", f"`synflow resume {layout.root}` goes on") from None
+        finally:
+            metrics.write()
         return survey(layout.root)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, overload
@@ -51,13 +52,17 @@ class _Chosen(Sequence[Row]):
         return self._rows[self._places[place]][1][self._name]
 
 
-def decide(corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]], seed: int) -> Settled:
+def decide(
+    corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]], seed: int,
+    spent: dict[str, float] | None = None,
+) -> Settled:  # fmt: skip
     """Let corpus stages settle, lowest rank first; one does not see what an earlier one dropped.
 
     Args:
         corpus: the stages.
         rows: sample key and rows by stage, in the order of the inputs; may be read where they lie.
         seed: of the run.
+        spent: gets the seconds of each stage.
 
     Raises:
         ValueError: a stage broke its contract.
@@ -69,7 +74,10 @@ def decide(corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]
     held = [(key, kinds.setdefault(names := frozenset(by_stage), names)) for key, by_stage in rows]
     for bound in corpus:
         places = array("Q", (n for n, (key, names) in enumerate(held) if bound.name in names and key not in gone))
+        began = time.monotonic()
         decisions = bound.stage.settle(_Chosen(rows, places, bound.name), seed)
+        if spent is not None:
+            spent[bound.name] = round(time.monotonic() - began, 3)
         if len(decisions) != len(places):
             raise ValueError(f"stage {bound.name} returned {len(decisions)} decisions for {len(places)} rows")
         for place, decision in zip(places, decisions, strict=True):
@@ -103,15 +111,23 @@ class _StoredRows(Sequence[tuple[str, Mapping[str, Row]]]):
         return value["key"], value["rows"]
 
 
-def settle_pass(layout: RunLayout, name: str, corpus: Sequence[Bound], receipts: Sequence[Receipt], seed: int) -> None:
-    """Settle the corpus stages of a pass and publish the decisions; shard by shard, in one object."""
-    settled = decide(corpus, _StoredRows(layout, receipts), seed)
+def settle_pass(
+    layout: RunLayout, name: str, corpus: Sequence[Bound], receipts: Sequence[Receipt], seed: int
+) -> dict[str, float]:
+    """Settle the corpus stages of a pass and publish the decisions, shard by shard, in one object.
+
+    Returns:
+        Seconds by stage.
+    """
+    spent: dict[str, float] = {}
+    settled = decide(corpus, _StoredRows(layout, receipts), seed, spent)
     homes = _homes(layout, receipts, settled)
     with Attempt(layout.staging) as attempt:
         lines = (_settled_line(layout, receipt, settled, homes) for receipt in receipts)
         ref = seal_lines(layout, attempt, "settled", lines)
         data = canonical({"from": basis(receipts), "object": ref.model_dump(mode="json")}) + b"\n"
         publish(data, layout.settled / f"{name}.json", attempt)
+    return spent
 
 
 def basis(receipts: Sequence[Receipt]) -> str:

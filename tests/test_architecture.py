@@ -80,6 +80,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "jinja2": ("synflow/inspect/",),
     "markupsafe": ("synflow/inspect/",),
     "pygal": ("synflow/inspect/charts.py",),
+    "prometheus_client": ("synflow/store/metrics.py",),
     "pyarrow": ("synflow/sources/", "synflow/store/", "synflow/inspect/", "synflow/mining/"),
     "rich": ("synflow/cli.py", "synflow/commands/", "synflow/console.py", "synflow/progress.py", "synflow/inspect/"),
     "typer": ("synflow/cli.py", "synflow/commands/"),

@@ -80,6 +80,11 @@ class RunLayout:
         return self.root / "croissant.json"
 
     @property
+    def metrics(self) -> Path:
+        """``metrics.prom``: how far the run is, for Prometheus."""
+        return self.root / "metrics.prom"
+
+    @property
     def withdrawn(self) -> Path:
         """``withdrawn.jsonl``: the sources that were withdrawn from the run."""
         return self.root / "withdrawn.jsonl"
