@@ -30,6 +30,7 @@ ORDER = (
     "enrich",
     "audit",
     "expand",
+    "exclude",
     "need",
     "quota",
 )
@@ -135,6 +136,7 @@ MEASURES: Mapping[str, str] = {
     "expand.pairs": "pairs made of the clip",
     "expand.refused": "composed texts that the model refused or that could not be used",
     "expand.unfit": "composed texts that the model, as a judge, found not to fit their target",
+    "exclude.pairs": "pairs of the clip that a list left out",
     "partners.found": "other videos that composed pairs of the clip may lead to, 0 to 3",
     "need.kept": "composed pairs whose target was found by text and reference together, and by neither alone",
     "need.unchecked": "composed pairs that are kept although the embedder could not place one of their inputs",

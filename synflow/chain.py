@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +30,7 @@ ENGINE_REASONS: Mapping[str, str] = {
     "bad-record": "the line of the input list cannot be used",
     "duplicate-record": "an earlier line of the inputs names the same video, span and captions, or the same id",
     "kills-worker": "the worker process died each time it worked on this clip",
+    "withdrawn": "its source was withdrawn after the run (`synflow withdraw`)",
 }
 
 
@@ -82,12 +85,31 @@ class Live:
 
 
 class Ledger:
-    """The account of a shard: every input and every made sample ends in exactly one place."""
+    """The account of a shard: every input and every made sample ends in exactly one place.
+
+    Attributes:
+        spent: seconds by stage, for the log alone. Pictures are decoded for the stage that asks for them first.
+    """
 
     def __init__(self) -> None:
         self.inputs = 0
         self.dropped: list[Dropped] = []
+        self.spent: dict[str, float] = {}
         self._split = self._made = self._input_drops = self._made_drops = 0
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of what is done inside to a stage."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spent[stage] = self.spent.get(stage, 0.0) + time.monotonic() - began
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by stage, to milliseconds."""
+        return {name: round(spent, 3) for name, spent in self.spent.items()}
 
     def enter(self, number: int) -> None:
         """Note that ``number`` samples came in."""
@@ -142,7 +164,8 @@ def call_stage(bound: Bound, lives: Sequence[Live], ctx: WorkContext, ledger: Le
     """
     stage: Stage = bound.stage
     try:
-        outcomes = stage([live.sample for live in lives], ctx)
+        with ledger.timed(bound.name):
+            outcomes = stage([live.sample for live in lives], ctx)
     except ClipFailure as failure:
         if len(lives) == 1:
             _check_reason(bound, failure.reason)
@@ -229,12 +252,15 @@ def apply_decisions(
     return lives
 
 
-def rows_of(corpus: Sequence[Bound], samples: Sequence[Sample], ctx: WorkContext) -> list[dict[str, Row]]:
+def rows_of(
+    corpus: Sequence[Bound], samples: Sequence[Sample], ctx: WorkContext, ledger: Ledger
+) -> list[dict[str, Row]]:
     """Return for each sample what the corpus stages keep of it, by stage."""
     found: list[dict[str, Row]] = [{} for _ in samples]
     for bound in corpus:
         stage: CorpusStage = bound.stage
-        rows = stage.rows(samples, ctx)
+        with ledger.timed(bound.name):
+            rows = stage.rows(samples, ctx)
         if len(rows) != len(samples):
             raise ValueError(f"stage {bound.name} returned {len(rows)} rows for {len(samples)} samples")
         for place, row in enumerate(rows):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from synflow import __version__
-from synflow.console import clean
+from synflow.commands.failures import disk_failure, log_of, misuse, silence, tell
 from synflow.errors import SynflowError
 
 Job: TypeAlias = Callable[[], int]
@@ -238,6 +236,35 @@ def fingerprint(
 
 
 @app.command()
+def withdraw(
+    folder: RunFolder,
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="source_id or source_uri of the index, or a record id.")
+    ],
+    as_json: AsJson = False,
+) -> Job:
+    """Take everything out of a dataset that was made of a source."""
+    from synflow.commands.withdraw import withdraw_sources
+
+    return partial(withdraw_sources, folder, sources, as_json=as_json)
+
+
+@app.command()
+def export(
+    folder: RunFolder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
+    to: Annotated[str, typer.Option(metavar="FORMAT", help="parquet, or hf: as `datasets` loads it.")],
+    what: Annotated[str, typer.Option(metavar="PART", help="pairs (with their media) or index.")] = "pairs",
+    task: Annotated[list[str] | None, typer.Option(metavar="TASK", help="Only these pairs; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> Job:
+    """Write pairs or index as parquet files, for other tools."""
+    from synflow.commands.export import export_run
+
+    return partial(export_run, folder, out, to, what, task or (), as_json=as_json)
+
+
+@app.command()
 def mine(
     folder: RunFolder,
     embedder: Annotated[str, typer.Option(metavar="E", help="run (that of the run), or what `use` may be.")],
@@ -279,24 +306,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away (`| head`); there is nobody left to tell.
-        _silence(sys.stdout, sys.stderr)
+        silence(sys.stdout, sys.stderr)
         return SIGPIPE_CODE
     except KeyboardInterrupt:
-        return _tell(130, "interrupted", "type the command again", debug=debug)
+        return tell(130, "interrupted", "type the command again", debug=debug)
     except SynflowError as error:
-        return _tell(error.exit_code, error.cause, error.remedy, debug=debug)
+        return tell(error.exit_code, error.cause, error.remedy, debug=debug)
     except typer.TyperException as error:
-        return _tell(2, *_misuse(error), debug=debug)
+        return tell(2, *misuse(error), debug=debug)
     except Exception as error:  # noqa: BLE001  the one place that turns a bug into a line
-        from synflow.commands.failures import disk_failure, log_of
-
         if isinstance(error, OSError) and (known := disk_failure(error)):
-            return _tell(*known, debug=debug)
+            return tell(*known, debug=debug)
         log = log_of(given)
         remedy = (
             f"this is a bug: run it again with --debug and report the traceback{f'; {log} tells more' if log else ''}"
         )
-        return _tell(1, f"{type(error).__name__}: {error}", remedy, debug=debug)
+        return tell(1, f"{type(error).__name__}: {error}", remedy, debug=debug)
     return code
 
 
@@ -304,26 +329,6 @@ def _parsed(arguments: list[str]) -> Job:
     job: Any = get_command(app).main(args=arguments, prog_name="synflow", standalone_mode=False)
     # Where typer itself answers (--help) it gives an exit code.
     return job if callable(job) else partial(int, job or 0)
-
-
-def _tell(code: int, cause: str, remedy: str, *, debug: bool) -> int:
-    """Write the two lines of a failure, and its traceback where asked for."""
-    if debug and sys.exc_info()[0] is not None:
-        traceback.print_exc()
-    lines = [f"error: {clean(cause, 2000)}"] + ([f"remedy: {clean(remedy, 2000)}"] if remedy else [])
-    try:
-        print("\n".join(lines), file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        _silence(sys.stderr)
-    return code
-
-
-def _misuse(error: typer.TyperException) -> tuple[str, str]:
-    """Return cause and remedy of a command line that does not parse."""
-    ctx: typer.Context | None = getattr(error, "ctx", None)
-    command = ctx.command_path if ctx else "synflow"
-    message = error.format_message().rstrip(".")
-    return f"{message[:1].lower()}{message[1:]}", f"`{command} --help` shows what it takes"
 
 
 def _end_on_sigterm() -> None:
@@ -337,11 +342,3 @@ def _end_on_sigterm() -> None:
     except ValueError:
         # Only the main thread may say so; whoever calls `main` from another one ends it himself.
         return
-
-
-def _silence(*streams: Any) -> None:
-    """Point closed streams at nothing, so that Python does not complain when it flushes them at its end."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    for stream in streams:
-        os.dup2(nothing, stream.fileno())
-    os.close(nothing)

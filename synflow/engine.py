@@ -30,6 +30,7 @@ from synflow.store.layout import RunLayout
 from synflow.store.lines import read_lines
 from synflow.store.log import RunLog
 from synflow.store.receipts import ObjectRef, Receipt, sound_receipt
+from synflow.store.withdrawals import read_withdrawals
 
 ExecutorFactory = Callable[[Mapping[str, Any], Mapping[str, Any]], Executor]
 
@@ -62,8 +63,8 @@ class Engine:
         }
         self.earlier: Earlier | None = None
 
-    def bind(self, resumed: bool) -> None:
-        """Bind the directory to this run, or check that it is bound to it.
+    def bind(self, resumed: bool, frozen: bool = False) -> None:
+        """Bind the directory to this run, or check that it is bound to it; ``frozen``: input lists are not read again.
 
         The plan is published before ``run.json``: a directory with an identity has its plan.
 
@@ -75,13 +76,7 @@ class Engine:
         self.layout.prepare(names)
         with Attempt(self.layout.staging) as attempt:
             draft = attempt.draft("plan.jsonl")
-            try:
-                self.shards = freeze(read_inputs(self.manifest), self.manifest.shard_clips, names[0], draft)
-            except UsageError:
-                if not resumed:
-                    raise
-                # The frozen plan has all that is needed; a list that went away since is no reason to stop.
-                self.shards = tuple(read_shards(self.layout.plan))
+            self.shards = self._shards_of(draft, names[0], resumed, frozen)
             wanted = self._fingerprint()
             self.fingerprint = digest_of(wanted)
             if held is not None:
@@ -102,6 +97,17 @@ class Engine:
                 "folder": str(self.manifest.folder),
             }
             publish(json.dumps(value, indent=2, sort_keys=True).encode() + b"\n", self.layout.identity, attempt)
+
+    def _shards_of(self, draft: Draft, first_pass: str, resumed: bool, frozen: bool) -> tuple[Shard, ...]:
+        """Return the shards as the lists have them, with their plan in ``draft``; or those of the frozen plan."""
+        if not frozen:
+            try:
+                return freeze(read_inputs(self.manifest), self.manifest.shard_clips, first_pass, draft)
+            except UsageError:
+                if not resumed:
+                    raise
+        # The frozen plan has all that is needed; a list that went away since is no reason to stop.
+        return tuple(read_shards(self.layout.plan))
 
     def follow(self, root: Path | None) -> None:
         """Let workers take over what still holds of the run in ``root``, or of the one that a driver before followed.
@@ -151,6 +157,8 @@ class Engine:
 
     def complete(self) -> bool:
         """Tell whether every receipt that the run needs is sound."""
+        if not read_withdrawals(self.layout).is_in(json.loads(self.layout.dataset.read_bytes())):
+            return False
         previous: list[Receipt] = []
         for plan in self.passes:
             previous = self._sound(plan, previous)
@@ -187,7 +195,8 @@ class Engine:
 
     def _dealt(self, receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
         shards = self.manifest.shards
-        return deal_pairs(self.layout, receipts, self.manifest.seed, shards.max_samples, shards.max_bytes)
+        gone = read_withdrawals(self.layout).pairs(self.layout, receipts)
+        return deal_pairs(self.layout, receipts, self.manifest.seed, shards.max_samples, shards.max_bytes, gone)
 
     def _sample_pass(self, plan: PassPlan, previous: list[Receipt]) -> list[Receipt] | None:
         receipts = self._dispatch(plan.name, self._units(plan, previous), total=len(self.shards))
@@ -201,14 +210,15 @@ class Engine:
         ref = self._settled(plan, receipts)
         if ref is None:
             forget(path)
+            spent: dict[str, float] = {}
             if self.earlier is None or not self.earlier.settle(self.layout, plan.name, basis(receipts)):
-                settle_pass(
+                spent = settle_pass(
                     self.layout, plan.name, [self.bound(name) for name in plan.corpus], receipts, self.manifest.seed
                 )
             ref = self._settled(plan, receipts)
             if ref is None:
                 raise Damage(f"{path} cannot be read back", "check the disk, then `synflow resume` the run")
-            self.log({"event": "pass-settled", "pass": plan.name})
+            self.log({"event": "pass-settled", "pass": plan.name, "stages": spent})
         return ref
 
     def _settled(self, plan: PassPlan, receipts: list[Receipt]) -> ObjectRef | None:
@@ -286,7 +296,7 @@ class Engine:
         )
         chosen = [unit for unit in pending if self.only is None or (name, unit["shard"]) in self.only]
         if chosen:
-            dispatcher = Dispatcher(self._executor_open(), self.log)
+            dispatcher = Dispatcher(self._executor_open(asking=name != PACK), self.log)
             outcome = dispatcher.run(self._loaded(unit) for unit in chosen)
             if outcome.stopped is not None:
                 raise outcome.stopped
@@ -312,17 +322,20 @@ class Engine:
         records = [record for one in (shard, *others) for record in read_records(self.layout.plan, one)]
         return {**unit, "records" if "previous" not in unit else "sources": records}
 
-    def _executor_open(self) -> Executor:
+    def _executor_open(self, asking: bool) -> Executor:
+        """Return the executor, opened once; models are looked for only where a pass may ask them."""
         if self._executor is None:
             used = frozenset().union(*(getattr(cls, "uses", frozenset()) for cls in self.classes))
             models = self.manifest.models.model_dump(mode="json")
-            asked = {role: model for role, model in models.items() if role in used}
+            asked = {role: model for role, model in models.items() if role in used and asking}
             preflight(asked)
             # Workers find engines by this name; two runs on one cluster have their own.
             of_run = {"run": digest_of(str(self.layout.root))[:12], "frames": self.manifest.media.frames}
             models = {r: {**model, **of_run} if model["use"] == "vllm_engine" else model for r, model in models.items()}
             self.spec["models"] = models
             self._executor = self._open_with(self.manifest.executor.model_dump(mode="json"), self.spec)
+            dashboard = str(getattr(self._executor, "dashboard", ""))
+            self.log({"event": "executor-opened", "workers": self._executor.slots, "dashboard": dashboard})
             started = start_engines({role: models[role] for role in asked})
             if started is not None:
                 self._engines.enter_context(started)

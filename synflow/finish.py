@@ -1,15 +1,18 @@
-"""The end of a run: tables, shards under their public names, card, and last of all ``dataset.json``."""
+"""The end of a run: tables, shards under their public names, cards, and last of all ``dataset.json``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from synflow.card import dataset_card
 from synflow.chain import ENGINE_REASONS, MEDIA_REASONS
+from synflow.croissant import croissant
 from synflow.durable import Attempt, Draft, forget, make_folder, publish_file, seal
 from synflow.ids import digest
 from synflow.manifest import Manifest
+from synflow.store.contents import Contents
 from synflow.store.guard import Guard
 from synflow.store.index import (
     CLIPS,
@@ -28,6 +31,7 @@ from synflow.store.quotas import targets_told
 from synflow.store.rates import Rates
 from synflow.store.receipts import Receipt
 from synflow.store.verify import referenced
+from synflow.store.withdrawals import missing_pairs, read_withdrawals
 
 
 def finish(
@@ -41,43 +45,34 @@ def finish(
 
     Every step may be repeated: the same receipts give the same bytes.
     """
-    kept, audit, guard = _Seen(), Rates(), Guard([entry.config for entry in manifest.stages])
+    contents, audit, guard = Contents(), Rates(), Guard([entry.config for entry in manifest.stages])
+    withdrawals = read_withdrawals(layout)
     with Attempt(layout.staging) as attempt:
-        tables = {
-            "pairs.parquet": write_table(layout, attempt, "pairs", PAIRS, pair_rows(layout, packed)),
-            "rejects.parquet": write_table(
-                layout, attempt, "rejects", REJECTS, guard.watch(reject_rows(layout, passes))
-            ),
-            "clips.parquet": write_table(
-                layout, attempt, "clips", CLIPS, audit.watch(kept.watch(guard.watch(clip_rows(layout, passes))))
-            ),
+        rows = {
+            "pairs": contents.pairs(pair_rows(layout, packed)),
+            "rejects": guard.watch(reject_rows(layout, passes, withdrawals)),
+            "clips": audit.watch(contents.clips(guard.watch(clip_rows(layout, passes, withdrawals)))),
         }
+        schemas = {"pairs": PAIRS, "rejects": REJECTS, "clips": CLIPS}
+        tables = {f"{name}.parquet": write_table(layout, attempt, name, schemas[name], rows[name]) for name in rows}
         _place_shards(layout, packed)
         value = dataset_value(manifest.name, fingerprint, passes, packed, tables)
-        value["records"] = {**value["records"], "kept": len(kept.records)}
-        value["records"]["dropped"] = value["records"]["inputs"] - len(kept.records)
+        gone = missing_pairs(layout, passes[-1], value["pairs"]) if withdrawals else {}
+        value = withdrawals.told(value, sum(1 for _ in withdrawals.rejects(layout, passes[-1])), gone)
+        value["records"] = {**value["records"], "kept": len(contents.kept)}
+        value["records"]["dropped"] = value["records"]["inputs"] - len(contents.kept)
         value.update(guard.told())
         value.update(audit.told())
         stages = [{"name": entry.name, "config": entry.config} for entry in manifest.stages]
-        value.update(targets_told(stages, passes, value["pairs"]))
-        card = dataset_card(manifest, value, {**MEDIA_REASONS, **ENGINE_REASONS})
-        value["card"] = _place_text(layout, attempt.draft("card.md"), card, "README.md")
+        value.update(targets_told(stages, passes, value["pairs"], gone))
+        told = croissant(manifest, value, contents)
+        value["croissant"] = _place_file(layout, attempt.draft("croissant.json"), told, layout.croissant)
+        reasons = {**MEDIA_REASONS, **ENGINE_REASONS}
+        card = dataset_card(manifest, value, reasons, contents, contents.origins(layout))
+        value["card"] = _place_file(layout, attempt.draft("card.md"), card.encode("utf-8", "replace"), layout.card)
         _sweep(layout, passes, packed)
         _place_dataset(layout, attempt.draft("dataset.json"), encode_dataset(value))
     return value
-
-
-class _Seen:
-    """Counts the input records of which a clip was kept, on the way of the rows into their table."""
-
-    def __init__(self) -> None:
-        self.records: set[str] = set()
-
-    def watch(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for row in rows:
-            if row["kept"]:
-                self.records.add(row["record_id"])
-            yield row
 
 
 def _place_shards(layout: RunLayout, packed: Sequence[Receipt]) -> None:
@@ -94,10 +89,10 @@ def _place_shards(layout: RunLayout, packed: Sequence[Receipt]) -> None:
             forget(path)
 
 
-def _place_text(layout: RunLayout, draft: Draft, text: str, target: str) -> dict[str, Any]:
-    """Write a text and give it its name; return its bytes and digest."""
-    draft.write(text.encode("utf-8", errors="replace"))
-    place(layout, seal(draft, layout.objects, ".md"), target)
+def _place_file(layout: RunLayout, draft: Draft, data: bytes, target: Path) -> dict[str, Any]:
+    """Write a file and give it its name; return its bytes and digest."""
+    draft.write(data)
+    place(layout, seal(draft, layout.objects, target.suffix), str(target.relative_to(layout.root)))
     return {"bytes": draft.size, "sha256": draft.digest}
 
 

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from synflow.durable import forget, make_folder
+from synflow.durable import append_lines, forget, make_folder
 from synflow.earlier import identity_of
 from synflow.engine import Engine, ExecutorFactory
 from synflow.errors import Damage, Interrupted, UsageError
 from synflow.executors.factory import open_executor
 from synflow.identity import check_vacant, read_identity
+from synflow.ids import canonical
 from synflow.manifest import Manifest
+from synflow.plan import PACK
 from synflow.store.layout import RunLayout
 from synflow.store.lock import Lock
 from synflow.store.log import RunLog
+from synflow.store.metrics import MetricsFile
+from synflow.store.negatives import folder_of, versions
+from synflow.store.receipts import read_receipt
 from synflow.store.survey import RunState, survey
 from synflow.store.verify import forget_damaged
+from synflow.store.withdrawals import find_sources, read_withdrawals
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -90,17 +96,89 @@ def resume(
     )
 
 
+def withdraw(
+    root: Path, sources: Sequence[str], listener: Listener | None = None,
+    open_with: ExecutorFactory = open_executor, executor: Mapping[str, Any] | None = None, lock: Lock | None = None,
+) -> RunState:  # fmt: skip
+    """Take everything out of a run's dataset that was made of some sources; only their shards are packed again.
+
+    The withdrawal is written down first. Whatever interrupts it, the run is not complete before the dataset is without
+    these sources, and every later `run` or `resume` there leaves them out. Of a run that is not finished nothing is
+    done now: it ends without them.
+
+    Args:
+        root: the run directory.
+        sources: digests or addresses of sources, or ids of input records.
+        listener: gets the events of the run.
+        open_with: makes the executor.
+        executor: another executor than the manifest's.
+        lock: of ``root``, where it is held already; it is let go at the end.
+
+    Raises:
+        UsageError: there is no run, or no such source in it. Otherwise as `run`.
+    """
+    layout = RunLayout(root.resolve())
+    held = read_identity(layout)
+    if held is None:
+        raise UsageError(f"{root} holds no run", "give the folder that --out or `output` named")
+    manifest = Manifest.restored(held["manifest"], Path(held["folder"]))
+    if executor is not None:
+        manifest = manifest.with_executor(executor)
+
+    def drive(layout: RunLayout, log: RunLog) -> None:
+        _check_withdrawals(layout)
+        packed = any(layout.receipts(PACK).glob("*.json"))
+        first = [read_receipt(path) for path in sorted(layout.receipts(held["passes"][0]["name"]).glob("*.json"))]
+        known = read_withdrawals(layout).lines
+        lines = find_sources(layout, [receipt for receipt in first if receipt is not None], sources)
+        fresh = [line for line in lines if line not in known]
+        if fresh:
+            forget(layout.dataset)
+            append_lines(layout.withdrawn, [canonical(line) for line in fresh])
+            # They name pairs and texts that go; the vectors of what stays are worth keeping.
+            for version in versions(layout):
+                forget(folder_of(layout) / version)
+            log({"event": "withdrawn", "sources": fresh})
+        if packed:
+            _drive(layout, log, manifest, open_with, resumed=True, frozen=True)
+
+    return _locked(layout, drive, listener, lock)
+
+
+def _check_withdrawals(layout: RunLayout) -> None:
+    """Refuse to go on where the account of what was withdrawn is not what it was: it would come back.
+
+    Raises:
+        Damage: it is not.
+    """
+    try:
+        dataset = json.loads(layout.dataset.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return
+    if isinstance(dataset, dict) and not read_withdrawals(layout).holds(dataset):
+        raise Damage(f"{layout.withdrawn} does not tell any more what was withdrawn", "put it back from a copy")
+
+
 def _locked(
     layout: RunLayout, drive: Callable[[RunLayout, RunLog], None], listener: Listener | None, lock: Lock | None
 ) -> RunState:
     make_folder(layout.root)
     with lock or Lock(layout.lock):
-        log = RunLog(layout.log, listener)
+        metrics = MetricsFile(layout)
+
+        def tell(event: dict[str, Any]) -> None:
+            metrics(event)
+            if listener is not None:
+                listener(event)
+
+        log = RunLog(layout.log, tell)
         try:
             drive(layout, log)
         except KeyboardInterrupt:
             log({"event": "interrupted"})
             raise Interrupted("interrupted; what is done is kept", f"`synflow resume {layout.root}` goes on") from None
+        finally:
+            metrics.write()
         return survey(layout.root)
 
 
@@ -113,11 +191,13 @@ def _drive(
     resumed: bool = False,
     failed_only: bool = False,
     reuse: Path | None = None,
+    frozen: bool = False,
 ) -> None:
+    _check_withdrawals(layout)
     for leftover in layout.staging.glob("*"):
         forget(leftover)
     engine = Engine(layout, log, manifest, open_with, failed_only)
-    engine.bind(resumed)
+    engine.bind(resumed, frozen)
     if layout.dataset.exists() and not log.damage() and engine.complete():
         log({"event": "finished", **survey_totals(layout)})
         return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 from synflow.chain import Bound
@@ -15,6 +16,9 @@ from synflow.store.layout import RunLayout
 from synflow.store.lines import StoredLines, read_lines, seal_lines
 from synflow.store.pack import chunked
 from synflow.store.receipts import ObjectRef, Receipt
+
+PACKING = 2
+"""Raised when the same pairs give other bytes of a dataset shard: shards packed by the old rule are packed again."""
 
 Settled = dict[str, list[tuple[str, Decision]]]
 """Sample key -> what each corpus stage decided of it, in the order of settling."""
@@ -48,13 +52,17 @@ class _Chosen(Sequence[Row]):
         return self._rows[self._places[place]][1][self._name]
 
 
-def decide(corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]], seed: int) -> Settled:
+def decide(
+    corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]], seed: int,
+    spent: dict[str, float] | None = None,
+) -> Settled:  # fmt: skip
     """Let corpus stages settle, lowest rank first; one does not see what an earlier one dropped.
 
     Args:
         corpus: the stages.
         rows: sample key and rows by stage, in the order of the inputs; may be read where they lie.
         seed: of the run.
+        spent: gets the seconds of each stage.
 
     Raises:
         ValueError: a stage broke its contract.
@@ -66,7 +74,10 @@ def decide(corpus: Sequence[Bound], rows: Sequence[tuple[str, Mapping[str, Row]]
     held = [(key, kinds.setdefault(names := frozenset(by_stage), names)) for key, by_stage in rows]
     for bound in corpus:
         places = array("Q", (n for n, (key, names) in enumerate(held) if bound.name in names and key not in gone))
+        began = time.monotonic()
         decisions = bound.stage.settle(_Chosen(rows, places, bound.name), seed)
+        if spent is not None:
+            spent[bound.name] = round(time.monotonic() - began, 3)
         if len(decisions) != len(places):
             raise ValueError(f"stage {bound.name} returned {len(decisions)} decisions for {len(places)} rows")
         for place, decision in zip(places, decisions, strict=True):
@@ -100,15 +111,23 @@ class _StoredRows(Sequence[tuple[str, Mapping[str, Row]]]):
         return value["key"], value["rows"]
 
 
-def settle_pass(layout: RunLayout, name: str, corpus: Sequence[Bound], receipts: Sequence[Receipt], seed: int) -> None:
-    """Settle the corpus stages of a pass and publish the decisions; shard by shard, in one object."""
-    settled = decide(corpus, _StoredRows(layout, receipts), seed)
+def settle_pass(
+    layout: RunLayout, name: str, corpus: Sequence[Bound], receipts: Sequence[Receipt], seed: int
+) -> dict[str, float]:
+    """Settle the corpus stages of a pass and publish the decisions, shard by shard, in one object.
+
+    Returns:
+        Seconds by stage.
+    """
+    spent: dict[str, float] = {}
+    settled = decide(corpus, _StoredRows(layout, receipts), seed, spent)
     homes = _homes(layout, receipts, settled)
     with Attempt(layout.staging) as attempt:
         lines = (_settled_line(layout, receipt, settled, homes) for receipt in receipts)
         ref = seal_lines(layout, attempt, "settled", lines)
         data = canonical({"from": basis(receipts), "object": ref.model_dump(mode="json")}) + b"\n"
         publish(data, layout.settled / f"{name}.json", attempt)
+    return spent
 
 
 def basis(receipts: Sequence[Receipt]) -> str:
@@ -197,11 +216,18 @@ def read_settled(layout: RunLayout, ref: ObjectRef) -> Iterator[tuple[str, dict[
 
 
 def deal_pairs(
-    layout: RunLayout, receipts: Sequence[Receipt], seed: int, max_samples: int, max_bytes: int
+    layout: RunLayout,
+    receipts: Sequence[Receipt],
+    seed: int,
+    max_samples: int,
+    max_bytes: int,
+    without: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Deal the chosen pairs out to dataset shards: by task, in hash order, each id once.
 
-    Hash order makes every shard a fair sample of its task, and does not depend on the order of arrival.
+    Hash order makes every shard a fair sample of its task, and does not depend on the order of arrival. The pairs of
+    ``without`` are left out last, so that no other pair changes its place: a shard that had none of them stays as it
+    was, and one that had nothing else is not made.
 
     Returns:
         Units of the pack pass, without ``kind``.
@@ -214,8 +240,11 @@ def deal_pairs(
             chosen.setdefault(brief[1], brief)
         ordered = sorted(chosen.values(), key=lambda brief: (unit_of(seed, brief[1]), brief[1]))
         for number, refs in enumerate(chunked(ordered, max_samples, max_bytes)):
-            unit = {"shard": f"{task}-{number:06d}", "task": task, "refs": [list(ref) for ref in refs]}
-            units.append({**unit, "inputs": digest_of(unit)})
+            left = [list(ref) for ref in refs if ref[1] not in without]
+            if not left:
+                continue
+            unit = {"shard": f"{task}-{number:06d}", "task": task, "refs": left}
+            units.append({**unit, "inputs": digest_of({**unit, "packing": PACKING})})
     return units
 
 

@@ -15,11 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"boxes"}),
-    frozenset({"errors", "ids", "records", "asks", "claims", "checkpoints"}),
+    frozenset({"errors", "ids", "licences", "records", "asks", "claims", "checkpoints"}),
     frozenset({"pictures"}),
     frozenset({"contract", "datafile", "durable", "pairs", "answers", "console"}),
     frozenset({"registry", "manifest", "prompts", "sources", "media", "models", "store"}),
     frozenset({"plan", "chain", "card", "hashlist", "trail"}),
+    frozenset({"croissant"}),
     frozenset({"executors"}),
     frozenset({"identity", "earlier", "dispatch", "settle", "finish", "log", "estimate", "doctor"}),
     frozenset({"engine"}),
@@ -80,6 +81,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "jinja2": ("synflow/inspect/",),
     "markupsafe": ("synflow/inspect/",),
     "pygal": ("synflow/inspect/charts.py",),
+    "prometheus_client": ("synflow/store/metrics.py",),
     "pyarrow": ("synflow/sources/", "synflow/store/", "synflow/inspect/", "synflow/mining/"),
     "rich": ("synflow/cli.py", "synflow/commands/", "synflow/console.py", "synflow/progress.py", "synflow/inspect/"),
     "typer": ("synflow/cli.py", "synflow/commands/"),

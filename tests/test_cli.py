@@ -34,6 +34,8 @@ COMMANDS = (
     "world",
     "serve",
     "fingerprint",
+    "withdraw",
+    "export",
     "mine",
     "doctor",
 )

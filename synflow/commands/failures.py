@@ -1,11 +1,19 @@
-"""What of a failure is told: of a disk that will not do, in two lines; of a bug, which log tells more."""
+"""How failures are told: in two lines, cause and remedy; of a bug, which log tells more."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import typer
+
+from synflow.console import clean
 
 
 def disk_failure(error: OSError) -> tuple[int, str, str] | None:
@@ -29,3 +37,31 @@ def log_of(arguments: Sequence[str]) -> str:
             if not one.startswith("-") and path.is_file():
                 return str(path)
     return ""
+
+
+def tell(code: int, cause: str, remedy: str, *, debug: bool) -> int:
+    """Write the two lines of a failure, and its traceback where asked for."""
+    if debug and sys.exc_info()[0] is not None:
+        traceback.print_exc()
+    lines = [f"error: {clean(cause, 2000)}"] + ([f"remedy: {clean(remedy, 2000)}"] if remedy else [])
+    try:
+        print("\n".join(lines), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        silence(sys.stderr)
+    return code
+
+
+def misuse(error: typer.TyperException) -> tuple[str, str]:
+    """Return cause and remedy of a command line that does not parse."""
+    ctx: typer.Context | None = getattr(error, "ctx", None)
+    command = ctx.command_path if ctx else "synflow"
+    message = error.format_message().rstrip(".")
+    return f"{message[:1].lower()}{message[1:]}", f"`{command} --help` shows what it takes"
+
+
+def silence(*streams: Any) -> None:
+    """Point closed streams at nothing, so that Python does not complain when it flushes them at its end."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nothing, stream.fileno())
+    os.close(nothing)

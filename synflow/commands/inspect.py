@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = 2
 """Rejected records shown for each reason."""
+
+TOKEN = "SYNFLOW_INSPECT_TOKEN"
+"""Environment variable with a token that stays the same, for Prometheus; otherwise each start draws one."""
 
 NEIGHBOURS = 3
 """Clips shown on each side of a cut."""
@@ -63,7 +67,7 @@ def serve_pages(folder: Path, *, host: str, port: int, against: Path | None) -> 
     from synflow.inspect.web.app import LOCAL, web_app
     from synflow.replay import replay
 
-    token = secrets.token_urlsafe(18)
+    token = os.environ.get(TOKEN) or secrets.token_urlsafe(18)
     local = host in LOCAL
     app = web_app(
         folder,

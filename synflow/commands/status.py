@@ -13,12 +13,19 @@ from synflow.commands.run import reused_line, show_failures, show_next
 from synflow.console import clean, count_of, duration_of, listed, people
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from collections.abc import Sequence
 
+    from rich.console import Group
+    from rich.text import Text
+
+    from synflow.records import Pair, Side
     from synflow.store.survey import PassState, RunState
 
 EVERY = 1.0
 """Seconds between two looks of ``--watch``."""
+
+NEWEST = 5
+"""Pairs that ``--watch`` shows."""
 
 LOCKS = Path("/proc/locks")
 """Where the kernel lists who holds which lock."""
@@ -68,14 +75,17 @@ def _watch(folder: Path, state: RunState) -> RunState:
     """Redraw until the run is complete or the user has seen enough."""
     from rich.live import Live
 
+    from synflow.store.layout import RunLayout
+    from synflow.store.newest import newest_pairs
     from synflow.store.survey import survey
 
-    with Live(state_view(state), console=people(), auto_refresh=False) as live:
+    layout = RunLayout(folder)
+    with Live(state_view(state, newest_pairs(layout, NEWEST)), console=people(), auto_refresh=False) as live:
         try:
             while not state.complete:
                 time.sleep(EVERY)
                 state = survey(folder)
-                live.update(state_view(state), refresh=True)
+                live.update(state_view(state, newest_pairs(layout, NEWEST)), refresh=True)
         except KeyboardInterrupt:
             return state
     return state
@@ -88,8 +98,8 @@ def as_dict(state: RunState) -> dict[str, Any]:
     return value
 
 
-def state_view(state: RunState) -> Group:
-    """Return a line for each pass, and the sums."""
+def state_view(state: RunState, newest: Sequence[Pair] = ()) -> Group:
+    """Return a line for each pass, the sums, and the newest pairs."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -118,7 +128,29 @@ def state_view(state: RunState) -> Group:
         facts.add_row(Text("rate", style="dim"), f"{state.clips_per_second:.1f}", Text("clips/s", style="dim"))
     if state.seconds_left is not None and not state.complete:
         facts.add_row(Text("left", style="dim"), duration_of(state.seconds_left), "")
-    return Group(head, Text(""), table, Text(""), facts)
+    if state.dashboard and not state.complete:
+        facts.add_row(Text("ray", style="dim"), "", Text(clean(state.dashboard, 200), style="dim"))
+    return Group(head, Text(""), table, Text(""), facts, *_newest(newest))
+
+
+def _newest(pairs: Sequence[Pair]) -> list[Text]:
+    """Return the newest pairs, one a line: task, query, target."""
+    from rich.text import Text
+
+    if not pairs:
+        return []
+    lines = [Text("\nNewest pairs", style="bold")]
+    for pair in pairs:
+        sides = [_side(pair.query), _side(pair.target)]
+        line = Text.assemble((f"  {pair.task:<5}", "cyan"), sides[0], ("  →  ", "dim"), sides[1])
+        line.truncate(200)
+        lines.append(line)
+    return lines
+
+
+def _side(side: Side) -> str:
+    shown = [f"[{len(side.video.frames)} frames]"] if side.video else ["[picture]"] if side.image else []
+    return " ".join([*shown, *([clean(side.text.text, 90)] if side.text else [])])
 
 
 def _asked(asked: dict[str, int]) -> str:

@@ -48,6 +48,9 @@ class RayExecutor:
         address: ``local`` starts Ray on this machine; else the address of a cluster that shares the run directory.
         cpus: workers; None takes all CPUs that Ray has.
 
+    Attributes:
+        dashboard: address of Ray's own page, where the cluster has one.
+
     Raises:
         ServiceDown: Ray cannot be reached or started.
     """
@@ -55,6 +58,7 @@ class RayExecutor:
     def __init__(self, spec: dict[str, Any], address: str = "local", cpus: int | None = None) -> None:
         self._spec = spec
         self._own = not ray.is_initialized()
+        self.dashboard = ""
         if self._own:
             self._connect(address, cpus)
         self.slots = max(1, cpus or int(ray.cluster_resources().get("CPU", 1)))
@@ -69,7 +73,10 @@ class RayExecutor:
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if local else {}
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            found = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            # Of a cluster that runs one; none is started here.
+            shown = getattr(found, "dashboard_url", "") or ""
+            self.dashboard = f"http://{shown}" if shown and "://" not in shown else shown
         except (ConnectionError, RayError, RuntimeError, ValueError, OSError) as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ServiceDown(

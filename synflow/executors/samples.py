@@ -95,7 +95,7 @@ class SampleWork:
         return {
             "receipt": receipt.model_dump(mode="json") if receipt else None,
             "seconds": round(time.monotonic() - began, 3),
-            "usage": {**asdict(vlm.usage), "decoded": len(self.session.decoded)},
+            "usage": {**asdict(vlm.usage), "decoded": len(self.session.decoded), "stages": self.ledger.seconds},
         }
 
     def _remember(self) -> None:
@@ -242,7 +242,7 @@ class SampleWork:
         if not self.corpus or not lives:
             return lives
         try:
-            rows = rows_of(self.corpus, [live.sample for live in lives], self.ctx)
+            rows = rows_of(self.corpus, [live.sample for live in lives], self.ctx, self.ledger)
         except ClipFailure as failure:
             if len(lives) > 1:
                 return [left for live in lives for left in self._note_rows([live])]

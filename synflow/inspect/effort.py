@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synflow.store.layout import RunLayout
-from synflow.store.log import read_events
+from synflow.store.log import read_events, stage_seconds
 
 SLOWEST = 8
 
@@ -45,12 +45,22 @@ class ShardEffort:
 
 
 @dataclass(frozen=True)
+class StageEffort:
+    """One stage: seconds of all workers and of the driver in it, and its share of all stages."""
+
+    name: str
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True)
 class Effort:
     """What the log of a run tells of its work; empty where there is no log."""
 
     passes: list[PassEffort] = field(default_factory=list)
     slowest: list[ShardEffort] = field(default_factory=list)
     failures: int = 0
+    stages: list[StageEffort] = field(default_factory=list)
 
 
 USAGE = ("decoded", "calls", "hits", "prompt_tokens", "cached_tokens", "answer_tokens")
@@ -61,8 +71,11 @@ def effort(root: Path) -> Effort:
     passes: dict[str, PassEffort] = {}
     shards: dict[tuple[str, str], tuple[float, int]] = {}
     failures = 0
+    spent: dict[str, float] = {}
     for event in read_events(RunLayout(root).log):
         failures += event.get("event") == "shard-failed"
+        for stage, seconds in stage_seconds(event).items():
+            spent[stage] = spent.get(stage, 0.0) + seconds
         if event.get("event") != "shard-done":
             continue
         name = str(event.get("pass", ""))
@@ -73,7 +86,13 @@ def effort(root: Path) -> Effort:
         for part in USAGE:
             setattr(one, part, getattr(one, part) + int(_number(usage.get(part))))
         shards[name, str(event.get("shard", ""))] = (seconds, inputs)
-    return Effort(list(passes.values()), _slowest(shards), failures)
+    return Effort(list(passes.values()), _slowest(shards), failures, _ranked(spent))
+
+
+def _ranked(spent: dict[str, float]) -> list[StageEffort]:
+    whole = sum(spent.values()) or 1.0
+    ranked = sorted(spent.items(), key=lambda one: (-one[1], one[0]))
+    return [StageEffort(name, seconds, seconds / whole) for name, seconds in ranked]
 
 
 def _slowest(shards: dict[tuple[str, str], tuple[float, int]]) -> list[ShardEffort]:

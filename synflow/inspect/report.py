@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from synflow.inspect.charts import drawn
 from synflow.inspect.effort import effort
 from synflow.inspect.funnel import funnel
 from synflow.inspect.index import DOMAINS, RunIndex, overview
+from synflow.inspect.mined import Mined
 from synflow.inspect.pages import environment, static
 from synflow.inspect.provenance import chain
 from synflow.inspect.rejected import duplicates, rejected
@@ -62,17 +63,18 @@ class Card:
     pair: Stored | None = None
     sheets: dict[str, Sheet] = field(default_factory=dict)
     chain: Sequence[Any] = ()
+    negatives: Sequence[Mapping[str, Any]] = ()
     trouble: str = ""
 
 
-def card_of(index: RunIndex, row: dict[str, Any], sources: Sources) -> Card:
+def card_of(index: RunIndex, row: dict[str, Any], sources: Sources, mined: Mined) -> Card:
     """Return a pair ready to be shown; where its shard is damaged, that is what is shown."""
     try:
         pair = read_pair(index.root, row)
     except Damage as damage:
         return Card(row, trouble=damage.cause)
     sheets = {side: one for side in SIDES if (one := pair_sheet(pair, side, sandbox=sources.sandbox)) is not None}
-    return Card(row, pair, sheets, chain(index, pair))
+    return Card(row, pair, sheets, chain(index, pair), mined.of(pair))
 
 
 def html_report(index: RunIndex, *, task: str | None = None, sample: int | None = None, seed: int = 0) -> str:
@@ -91,9 +93,10 @@ def html_report(index: RunIndex, *, task: str | None = None, sample: int | None 
     spread = read_spread(index)
     cuts = cut_spreads(index, spread)
     tasks = [task] if task else [name for name in TASKS if facts["tasks"].get(name)]
+    mined = Mined(index.root)
     with Sources() as sources:
         drawn_rows = {name: draw(index, name, sample or PAIRS, seed) for name in tasks}
-        pairs = {name: [card_of(index, row, sources) for row in rows] for name, rows in drawn_rows.items()}
+        pairs = {name: [card_of(index, row, sources, mined) for row in rows] for name, rows in drawn_rows.items()}
         rejects = rejected(index, sources, REJECTS, seed)
         twins = duplicates(index, sources, DUPLICATES, seed)
     album = Album()

@@ -158,7 +158,7 @@ class Journalled:
         lasting = {d: a for d, a in fresh.items() if isinstance(a, Answer) or a.reason not in self._passing}
         passed = [canonical({"passed": d}) for d in fresh if d not in lasting]
         if fresh:
-            self._append(self.path, [*(_line(d, a) for d, a in lasting.items()), *passed])
+            self._append(self.path, [*(_line(d, a, asked[d]) for d, a in lasting.items()), *passed])
             # Read again: where another worker answered first, its answer is the one that counts.
             self._known = None
         for digest, reply in fresh.items():
@@ -223,10 +223,10 @@ def _own(request: str, reply: Answer | Refusal) -> Answer | Refusal:
     return reply if reply.request == request else Refusal(request, "answer-unbound", "answers another request")
 
 
-def _line(digest: str, answer: Answer | Refusal) -> bytes:
-    """Return one line of the journal."""
+def _line(digest: str, answer: Answer | Refusal, ask: Ask) -> bytes:
+    """Return one line of the journal; ``sent`` is for people, who want to see what was asked."""
     kind = "answer" if isinstance(answer, Answer) else "refusal"
-    return canonical({"request": digest, kind: asdict(answer)})
+    return canonical({"request": digest, kind: asdict(answer), "sent": {"system": ask.system, "text": ask.text}})
 
 
 def _entry(line: bytes) -> tuple[str, Answer | Refusal] | None:

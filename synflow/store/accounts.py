@@ -19,6 +19,7 @@ from synflow.store.quotas import targets_told
 from synflow.store.rates import Rates
 from synflow.store.receipts import ObjectRef, Receipt
 from synflow.store.report import Finding, VerifyReport, check_file
+from synflow.store.withdrawals import REASON, STAGE, missing_pairs, read_withdrawals
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,15 @@ def verify_dataset(
         value: dict[str, Any] = json.loads(data)
         shards = [ObjectRef(name=s["path"], bytes=s["bytes"], sha256=s["sha256"]) for s in value["shards"]]
         tables = {title: ObjectRef(name=title, **value["index"][title]) for title in TABLES}
-        card = ObjectRef(name="README.md", **value["card"])
+        names = (("README.md", "card"), ("croissant.json", "croissant"))
+        texts = [ObjectRef(name=name, **value[part]) for name, part in names if part == "card" or part in value]
         asserted = {"name", "fingerprint", "records", "pairs", "clips", "drops"} <= set(value)
     except (ValueError, KeyError, TypeError):
         asserted = False
     if not asserted:
         report.damage.append(Finding("dataset.json", "is not what synflow writes"))
         return
-    files = [*shards, *(ref.model_copy(update={"name": f"index/{title}"}) for title, ref in tables.items()), card]
+    files = [*shards, *(ref.model_copy(update={"name": f"index/{title}"}) for title, ref in tables.items()), *texts]
     broken = set()
     for ref in files:
         if wrong := check_file(layout.root / ref.name, ref):
@@ -117,7 +119,10 @@ def verify_dataset(
         return
     kept = _verify_records(layout, planned, report)
     _verify_pairs(layout, report)
-    wanted = _reckoned(layout, identity, receipts, tables, value["card"], kept)
+    if not read_withdrawals(layout).holds(value):
+        report.damage.append(Finding("withdrawn.jsonl", "does not tell any more what was withdrawn: put it back"))
+    wanted = _reckoned(layout, identity, receipts, tables, kept)
+    wanted |= {part: value[part] for _, part in names if part in value}
     unlike = sorted(name for name in {*wanted, *value} if wanted.get(name) != value.get(name))
     for name in unlike:
         report.accounts.append(Finding("dataset.json", f"receipts and tables tell another `{name}`"))
@@ -130,7 +135,6 @@ def _reckoned(
     identity: Mapping[str, Any],
     receipts: Sequence[Receipt],
     tables: Mapping[str, ObjectRef],
-    card: Mapping[str, Any],
     kept: int,
 ) -> dict[str, Any]:
     """Return what ``dataset.json`` has to say, from the receipts and the tables themselves."""
@@ -141,11 +145,20 @@ def _reckoned(
     rows = {title: pq.read_metadata(layout.index / title).num_rows for title in tables}
     counted = {title: ref.model_copy(update={"rows": rows[title]}) for title, ref in tables.items()}
     wanted = dataset_value(identity["name"], digest_of(identity["fingerprint"]), passes, packed, counted)
+    withdrawals = read_withdrawals(layout)
+    gone = missing_pairs(layout, passes[-1], wanted["pairs"]) if withdrawals else {}
+    wanted = withdrawals.told(wanted, _withdrawn(layout) if withdrawals else 0, gone)
     inputs = wanted["records"]["inputs"]
     records = {"inputs": inputs, "kept": kept, "dropped": inputs - kept}
-    targets = targets_told(identity["manifest"]["stages"], passes, wanted["pairs"])
+    targets = targets_told(identity["manifest"]["stages"], passes, wanted["pairs"], gone)
     told = {**_guarded(layout, identity), **_audited(layout, identity), **targets}
-    return {**wanted, "records": records, "card": dict(card), **told}
+    return {**wanted, "records": records, **told}
+
+
+def _withdrawn(layout: RunLayout) -> int:
+    """Return how many clips stand among the rejects because their source was withdrawn."""
+    both = zip(*(_column(layout, "rejects", name).to_pylist() for name in ("stage", "reason")), strict=True)
+    return sum(one == (STAGE, REASON) for one in both)
 
 
 def _audited(layout: RunLayout, identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from synflow.ids import canonical
 from synflow.store.layout import RunLayout
 from synflow.store.lines import read_lines
 from synflow.store.receipts import ObjectRef, Receipt
+from synflow.store.rows import flat
+from synflow.store.withdrawals import Withdrawals
 
 NUMBERS = pa.map_(pa.string(), pa.float64())
 WORDS = pa.map_(pa.string(), pa.string())
@@ -25,7 +27,7 @@ PAIRS = pa.schema(
         *((name, pa.string()) for name in (
             "id", "record_id", "task", "domain", "style", "emphasis", "query_text", "target_text", "clip_id",
             "query_clip_id", "source_id", "source_uri", "licence",
-            "query_source_uri", "query_licence", "relation", "kinship", "shard", "key",
+            "query_source_uri", "query_licence", "target_licence", "relation", "kinship", "shard", "key",
         )),
         ("offset", pa.int64()), ("bytes", pa.int64()), ("scores", NUMBERS),
         ("model", pa.string()), ("prompt", pa.string()),
@@ -52,30 +54,26 @@ TABLES = ("pairs.parquet", "rejects.parquet", "clips.parquet")
 BATCH = 4096
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Part measures into numbers (true is 1) and words: a column of a table has one type."""
-    measures = sorted(row["measures"].items())
-    return {
-        **row,
-        "measures": [(name, float(value)) for name, value in measures if not isinstance(value, str)],
-        "labels": [(name, value) for name, value in measures if isinstance(value, str)],
-    }
-
-
-def reject_rows(layout: RunLayout, passes: Sequence[Sequence[Receipt]]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of ``rejects.parquet``: each drop of each pass once."""
+def reject_rows(
+    layout: RunLayout, passes: Sequence[Sequence[Receipt]], withdrawals: Withdrawals
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``rejects.parquet``: each drop of each pass once, then the clips that were withdrawn."""
     for receipts in passes:
         for receipt in receipts:
             for row in read_lines(layout, receipt.objects.get("drops")):
-                yield _flat(row)
+                yield flat(row)
+    yield from withdrawals.rejects(layout, passes[-1])
 
 
-def clip_rows(layout: RunLayout, passes: Sequence[Sequence[Receipt]]) -> Iterator[dict[str, Any]]:
+def clip_rows(
+    layout: RunLayout, passes: Sequence[Sequence[Receipt]], withdrawals: Withdrawals
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of ``clips.parquet``: what the last pass kept, then what any pass dropped after it had a clip."""
     for receipt in passes[-1]:
         for row in read_lines(layout, receipt.objects.get("clips")):
-            yield {**_flat(row), "kept": True}
-    for row in reject_rows(layout, passes):
+            if row["record_id"] not in withdrawals.records:
+                yield {**flat(row), "kept": True}
+    for row in reject_rows(layout, passes, withdrawals):
         if row["clip_id"]:
             yield {**row, "kept": False}
 

@@ -74,6 +74,21 @@ class RunLayout:
         """``README.md``: the dataset card."""
         return self.root / "README.md"
 
+    @property
+    def croissant(self) -> Path:
+        """``croissant.json``: the dataset described for machines."""
+        return self.root / "croissant.json"
+
+    @property
+    def metrics(self) -> Path:
+        """``metrics.prom``: how far the run is, for Prometheus."""
+        return self.root / "metrics.prom"
+
+    @property
+    def withdrawn(self) -> Path:
+        """``withdrawn.jsonl``: the sources that were withdrawn from the run."""
+        return self.root / "withdrawn.jsonl"
+
     def receipts(self, name: str) -> Path:
         """Folder of the receipts of pass ``name``."""
         return self.root / "receipts" / name

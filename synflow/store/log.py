@@ -26,6 +26,15 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
             yield event
 
 
+def stage_seconds(event: dict[str, Any]) -> dict[str, float]:
+    """Return the seconds by stage that an event tells: those of a shard, or of a pass that was settled."""
+    kind, usage = event.get("event"), event.get("usage")
+    held = usage.get("stages") if kind == "shard-done" and isinstance(usage, dict) else None
+    held = event.get("stages") if kind == "pass-settled" else held
+    told = held.items() if isinstance(held, dict) else ()
+    return {str(name): float(spent) for name, spent in told if isinstance(spent, (int, float))}
+
+
 class RunLog:
     """Writes events to ``log.jsonl`` and hands them to a listener.
 

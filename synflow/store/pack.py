@@ -11,6 +11,7 @@ from typing import Any
 
 from synflow.errors import Damage
 from synflow.ids import canonical, digest, is_key
+from synflow.licences import strictest
 from synflow.pairs import faults
 from synflow.records import Frame, Pair, Side, Video
 from synflow.store.tar import TarWriter, padded
@@ -29,13 +30,19 @@ def described(pair: Pair) -> dict[str, Any]:
 
     ``clip_id`` and ``query_clip_id`` are those of the index: the clip of the target, and that of the query.
     ``digest`` of a video is that of what the shard holds of it (the mp4, or its frames in order); ``frames_digest``
-    is what texts are bound to.
+    is what texts are bound to. ``licence`` is the strictest of those of both sides.
     """
     value = pair.model_dump(mode="json", exclude={"query", "target"})
+    value["licence"], value["target_licence"] = licence_of(pair), pair.licence
     value["clip_id"], value["query_clip_id"] = _clips(pair)
     value["query"] = _side(pair.query)
     value["target"] = _side(pair.target)
     return value
+
+
+def licence_of(pair: Pair) -> str:
+    """Return the licence of a pair: the strictest of those of its sources; the query may be of the target's own."""
+    return strictest([pair.licence, *([pair.query_licence] if pair.query_record_id else [])])
 
 
 def _side(side: Side) -> dict[str, Any]:
@@ -146,9 +153,10 @@ def index_row(pair: Pair, shard: str, offset: int, size: int) -> dict[str, Any]:
         "query_clip_id": query_clip_id,
         "source_id": pair.source_id,
         "source_uri": pair.source_uri,
-        "licence": pair.licence,
+        "licence": licence_of(pair),
         "query_source_uri": pair.query_source_uri,
         "query_licence": pair.query_licence,
+        "target_licence": pair.licence,
         "relation": pair.relation,
         "kinship": pair.kinship,
         "shard": shard,

@@ -11,13 +11,17 @@ from synflow.store.receipts import Receipt
 CAUSES = {
     "material": "fewer pairs could be made than were asked for",
     "shares": "no more may come from one source or topic",
+    "withdrawn": "sources were withdrawn after the run",
     "repeats": "pairs of the same content, which stand once",
 }
 """Why a task has fewer pairs than its target."""
 
 
 def targets_told(
-    stages: Sequence[Mapping[str, Any]], passes: Sequence[Sequence[Receipt]], made: Mapping[str, int]
+    stages: Sequence[Mapping[str, Any]],
+    passes: Sequence[Sequence[Receipt]],
+    made: Mapping[str, int],
+    withdrawn: Mapping[str, int],
 ) -> dict[str, Any]:
     """Return what ``dataset.json`` has of the targets; nothing where there are none.
 
@@ -25,6 +29,7 @@ def targets_told(
         stages: ``name`` and ``config`` of each, as the manifest holds them.
         passes: receipts of all passes but the packing; what the quota decided is applied by the last of them.
         made: pairs by task.
+        withdrawn: pairs by task that were made and are not in the dataset any more.
     """
     config: Mapping[str, Any] = next((one["config"] for one in stages if one["name"] == "quota"), {})
     targets = config.get("targets")
@@ -39,6 +44,16 @@ def targets_told(
     for task in (task for task in TASKS if task in targets):
         wanted, had, found = targets[task], offered.get(task, 0), made.get(task, 0)
         short = max(0, wanted - found)
-        cause = "" if not short else "material" if had < wanted else "shares" if shares else "repeats"
+        cause = (
+            ""
+            if not short
+            else "withdrawn"
+            if short <= withdrawn.get(task, 0)
+            else "material"
+            if had < wanted
+            else "shares"
+            if shares
+            else "repeats"
+        )
         told[task] = {"target": wanted, "offered": had, "made": found, "short": short, "cause": cause}
     return {"targets": told}

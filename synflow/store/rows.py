@@ -25,6 +25,16 @@ def clip_row(sample: Sample) -> dict[str, Any]:
     }
 
 
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Part measures into numbers (true is 1) and words: a column of a table has one type."""
+    measures = sorted(row["measures"].items())
+    return {
+        **row,
+        "measures": [(name, float(value)) for name, value in measures if not isinstance(value, str)],
+        "labels": [(name, value) for name, value in measures if isinstance(value, str)],
+    }
+
+
 def drop_row(dropped: Any) -> dict[str, Any]:
     """Return what the index tells of a `synflow.chain.Dropped`."""
     row = clip_row(dropped.sample)

@@ -67,6 +67,7 @@ class RunState:
         asked: ``calls`` of models so far, answers that were known (``hits``), and ``prompt_tokens``, ``cached_tokens``
             (of the prompt, from the server's cache) and ``answer_tokens``; ``later`` calls on a clip, those of them
             that showed pictures ``again``, and found them cached (``again_cached``); empty where nothing was asked.
+        dashboard: address of Ray's own page, where the cluster that the run is on has one.
     """
 
     root: Path
@@ -79,6 +80,7 @@ class RunState:
     seconds_left: float | None = None
     reused: Reused | None = None
     asked: dict[str, int] = field(default_factory=dict)
+    dashboard: str = ""
 
 
 def survey(root: Path) -> RunState:
@@ -127,8 +129,24 @@ def survey(root: Path) -> RunState:
     rate, left = (None, None) if complete else _rate(events, passes)
     told = dict(sorted(drops.items()))
     return RunState(
-        root, identity["name"], complete, tuple(passes), pairs, told, rate, left, _reused(events), _asked(events)
+        root,
+        identity["name"],
+        complete,
+        tuple(passes),
+        pairs,
+        told,
+        rate,
+        left,
+        _reused(events),
+        _asked(events),
+        _dashboard(events),
     )
+
+
+def _dashboard(events: list[dict[str, Any]]) -> str:
+    """Return the address of Ray's page as the last driver was told it; empty where it is no web address."""
+    told = [str(event.get("dashboard", "")) for event in events if event["event"] == "executor-opened"]
+    return told[-1] if told and told[-1].startswith(("http://", "https://")) else ""
 
 
 ASKED = (

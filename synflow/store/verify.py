@@ -41,7 +41,9 @@ def referenced(layout: RunLayout, receipts: Iterable[Receipt]) -> set[str]:
     """Return the names of objects that receipts, settlements or public files refer to."""
     names = {ref.name for receipt in receipts for ref in receipt.objects.values()}
     names.update(ref.name for ref in settled_refs(layout).values())
-    public = {path.stat().st_ino for path in (*layout.index.glob("*.parquet"), layout.card) if path.exists()}
+    public = {
+        path.stat().st_ino for path in (*layout.index.glob("*.parquet"), layout.card, layout.croissant) if path.exists()
+    }
     names.update(path.name for path in names_in(layout.objects) if path.stat().st_ino in public)
     return names
 
@@ -72,7 +74,10 @@ def _public(layout: RunLayout) -> set[str]:
     try:
         value = json.loads(layout.dataset.read_bytes())
         tables = {f"{table['sha256']}.parquet" for table in value["index"].values()}
-        return tables | {f"{value['card']['sha256']}.md"}
+        texts = {
+            f"{value[name]['sha256']}{end}" for name, end in (("card", ".md"), ("croissant", ".json")) if name in value
+        }
+        return tables | texts
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()
 

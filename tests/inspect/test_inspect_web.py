@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +12,25 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from handmade import HOSTILE, name_of, write_run
+from rich.console import Console
 from starlette.testclient import TestClient
 
+from stages.exclude import entries
 from synflow.cli import main
+from synflow.commands.status import state_view
+from synflow.datafile import NamedFile
 from synflow.errors import UsageError
+from synflow.inspect.effort import effort
 from synflow.inspect.index import open_index
+from synflow.inspect.pages import environment
 from synflow.inspect.web.app import web_app
 from synflow.inspect.web.marks import Marks
 from synflow.inspect.web.query import Tables, wish
 from synflow.replay import replay
+from synflow.store.layout import RunLayout
+from synflow.store.log import RunLog
+from synflow.store.newest import newest_pairs
+from synflow.store.survey import survey
 
 TOKEN = "a-token"
 NOWHERE = (
@@ -189,7 +201,34 @@ def test_a_pair_tells_all_it_came_from(lived: Path) -> None:
     text = visitor(lived).get(f"/pairs/{row['id'][:12]}").text
     for word in ("source", "clip", "stage", "validate", "model", "signals", "shard"):
         assert word in text
-    assert "The answer as received" in text and "The prompt, before its slots were filled" in text
+    assert "The answer as received" in text and "The prompt as sent, after " in text
+    assert "Answer" in text.split("The prompt as sent")[1] and "did not keep the prompt" not in text
+
+
+def test_of_an_older_journal_the_prompt_is_shown_unfilled_and_said_to_be(lived: Path, tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    shutil.copytree(lived, root)
+    for path in root.glob("journal/*/*.jsonl"):
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+        path.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "sent"}) + "\n" for line in lines))
+    row = next(row for row in open_index(root).rows("pairs", "task", ["t2v", "t2i"]) if row["model"])
+    text = visitor(root).get(f"/pairs/{row['id']}").text
+    assert "The prompt, before its slots were filled" in text and "its digest is" in text
+    assert "The answer as received" in text and "The prompt as sent" not in text
+
+
+def test_ranks_and_negatives_of_a_pair_are_shown_and_hostile_ones_stay_texts(lived: Path, tmp_path: Path) -> None:
+    shown = environment(lambda _sheet: "", lambda *_: "").from_string(
+        '{% import "parts.html" as parts with context %}{{ parts.needed(row) }}{{ parts.negatives(found) }}'
+    )
+    scores = {"need.both": 2.0, "need.text": 40.0, "need.reference": 17.0, "need.rivals": 300.0}
+    made = {"kind": "reversed-order", "negative_text": "<script>alert(3)</script> \u202eodd"}
+    mined = {"kind": "mined", "negative_pair_id": "0abc", "negative_text": "", "rank": 3, "score": 0.25}
+    text = shown.render(row={"scores": scores}, found=[made, mined])
+    for word in ("rank <b>2</b> of 301", "text alone at 40", "reference alone at 17", "rank 3", "score 0.25", "0abc"):
+        assert word in text, word
+    assert "<script>" not in text and "\u202e" not in text
+    assert shown.render(row={"scores": {}}, found=[]).strip() == ""
 
 
 def test_addresses_that_lead_nowhere_say_so(desk: TestClient) -> None:
@@ -309,3 +348,89 @@ def test_a_port_that_is_taken_is_told_in_two_lines(handmade: Path, capsys: pytes
         assert main(["inspect", str(handmade), "--serve", "--port", str(taken.getsockname()[1])]) == 2
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 2 and "cannot listen on 127.0.0.1" in told[0]
+
+
+def test_what_was_marked_bad_is_a_list_for_the_next_run(own: Path, tmp_path: Path) -> None:
+    client = visitor(own)
+    one, two, good = name_of("t2v", 1), name_of("t2i", 1), name_of("t2t", 2)
+    client.post("/mark", data={"id": one, "mark": "bad", "note": "wrong"})
+    client.post("/mark", data={"id": two, "mark": "bad"})
+    client.post("/mark", data={"id": good, "mark": "good"})
+    told = {
+        kind: [json.loads(line) for line in client.get(f"/export/bad-{kind}.jsonl").text.splitlines()]
+        for kind in ("pairs", "clips", "records")
+    }
+    assert told["pairs"] == [{"note": "wrong", "pair": one}, {"pair": two}]
+    assert [line["clip"] for line in told["clips"]] == [name_of("clip", 1)]
+    assert [line["record"] for line in told["records"]] == ["r1"]
+    path = tmp_path / "bad.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for lines in told.values() for line in lines))
+    named = set(entries(NamedFile(path=str(path))))
+    assert named == {("pair", one), ("pair", two), ("clip", name_of("clip", 1)), ("record", "r1")}
+    assert client.get("/export/bad-things.jsonl").status_code == 404
+
+
+@pytest.fixture
+def under_way(lived: Path, tmp_path: Path) -> Path:
+    """A run that has its pairs and is not finished."""
+    root = tmp_path / "run"
+    shutil.copytree(lived, root)
+    (root / "dataset.json").unlink()
+    return root
+
+
+def test_a_run_under_way_shows_its_newest_pairs_with_pictures(under_way: Path) -> None:
+    client = visitor(under_way)
+    page = client.get("/").text
+    assert "Newest pairs" in page and page.count('<article class="card pair"') == 6
+    assert "<img src=x" not in page and "<script>alert" not in page
+    addresses = re.findall(r"/newest/[^\"]+\.jpg", page)
+    assert addresses
+    for address in addresses:
+        answer = client.get(address)
+        assert answer.headers["content-type"] == "image/jpeg" and answer.content[:3] == b"\xff\xd8\xff"
+    for address in ("/newest/zz/query.jpg", addresses[0].replace("query", "id").replace("target", "id")):
+        assert client.get(address).headers["x-synflow-missing"] == "1"
+    for path in (under_way / "objects").iterdir():
+        path.unlink()
+    assert client.get("/").status_code == 200
+
+
+def test_the_terminal_shows_them_too(under_way: Path) -> None:
+    state, pairs = survey(under_way), newest_pairs(RunLayout(under_way), 5)
+    console = Console(file=io.StringIO(), width=160)
+    console.print(state_view(state, pairs))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert len(pairs) == 5 and "Newest pairs" in text and text.count("→") == 5
+    assert all(len(line) <= 160 for line in text.splitlines())
+
+
+def test_a_dashboard_is_linked_only_where_it_is_a_web_address(under_way: Path) -> None:
+    client = visitor(under_way)
+    for told, linked in (("http://10.0.0.5:8265", True), ("javascript:alert(1)", False), ("", False)):
+        RunLog(under_way / "log.jsonl")({"event": "executor-opened", "workers": 2, "dashboard": told})
+        assert ("its own page" in client.get("/").text) is linked, told
+        assert "javascript:" not in client.get("/").text
+
+
+def test_metrics_are_for_who_has_the_token(lived: Path) -> None:
+    client = TestClient(web_app(lived, TOKEN), base_url="http://127.0.0.1:8350")
+    assert client.get("/metrics").status_code == 403
+    assert client.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 403
+    assert client.get("/pairs", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 403
+    answer = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200 and "synflow_complete 1.0" in answer.text
+    beside = (lived / "metrics.prom").read_text()
+    assert [line for line in beside.splitlines() if "timestamp" not in line] == [
+        line for line in answer.text.splitlines() if "timestamp" not in line
+    ]
+    spent = set(re.findall(r'synflow_stage_seconds_total{stage="(\w+)"}', answer.text))
+    assert {"validate", "shots", "dedup", "enrich", "expand"} <= spent
+
+
+def test_the_log_tells_the_seconds_of_each_stage_and_the_report_ranks_them(lived: Path) -> None:
+    found = effort(lived)
+    assert {"validate", "shots", "dynamics", "dedup", "quota"} <= {one.name for one in found.stages}
+    assert [one.seconds for one in found.stages] == sorted((one.seconds for one in found.stages), reverse=True)
+    assert abs(sum(one.share for one in found.stages) - 1) < 1e-9
+    assert sum(one.seconds for one in found.stages) < 1.05 * sum(one.seconds for one in found.passes) + 1

@@ -14,9 +14,11 @@ def receipts(*pairs: dict[str, int]) -> list[Receipt]:
     return [Receipt(pass_name="p", shard=f"{n}", inputs="", counts=Counts(), pairs=p) for n, p in enumerate(pairs)]
 
 
-def told(config: dict[str, Any], offered: list[dict[str, int]], made: dict[str, int]) -> dict[str, Any]:
+def told(
+    config: dict[str, Any], offered: list[dict[str, int]], made: dict[str, int], withdrawn: dict[str, int] | None = None
+) -> dict[str, Any]:
     stages = [{"name": "expand", "config": {}}, {"name": "quota", "config": config}]
-    found: dict[str, Any] = targets_told(stages, [receipts(*offered), receipts(made)], made)
+    found: dict[str, Any] = targets_told(stages, [receipts(*offered), receipts(made)], made, withdrawn or {})
     return found
 
 
@@ -43,4 +45,10 @@ def test_causes(target: int, offered: int, made: int, shares: dict[str, float], 
 
 def test_without_targets_nothing_is_told() -> None:
     assert told({"targets": None}, [{"t2v": 3}], {"t2v": 3}) == {}
-    assert targets_told([{"name": "expand", "config": {}}], [receipts({"t2v": 1})], {"t2v": 1}) == {}
+    assert targets_told([{"name": "expand", "config": {}}], [receipts({"t2v": 1})], {"t2v": 1}, {}) == {}
+
+
+def test_pairs_that_were_withdrawn_are_the_cause_where_they_are_all_that_lacks() -> None:
+    quota: dict[str, Any] = {"targets": {"t2v": 10}}
+    assert told(quota, [{"t2v": 25}], {"t2v": 8}, {"t2v": 2})["targets"]["t2v"]["cause"] == "withdrawn"
+    assert told(quota, [{"t2v": 9}], {"t2v": 7}, {"t2v": 2})["targets"]["t2v"]["cause"] == "material"

@@ -20,14 +20,16 @@ from synflow.errors import Damage, SynflowError, UsageError
 from synflow.inspect.charts import drawn
 from synflow.inspect.pages import environment, static
 from synflow.inspect.web.desk import Desk, Replayer
+from synflow.inspect.web.marks import EXCLUDED
 from synflow.inspect.web.media import film, frame, picture
+from synflow.store.metrics import CONTENT_TYPE
 
 POLICY = (
     "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 STATIC = {"look.css": "text/css", "look.js": "text/javascript", "desk.js": "text/javascript"}
-EXPORTS = ("marks.jsonl", "exclude.jsonl")
+EXPORTS = ("marks.jsonl", "exclude.jsonl", *(f"bad-{kind}.jsonl" for kind in EXCLUDED))
 LOCAL = ("127.0.0.1", "localhost", "::1")
 MOST_FORM = 64 << 10
 """Bytes of a form that are read."""
@@ -47,6 +49,9 @@ class Gate(BaseHTTPMiddleware):
         cookie = f"synflow-{request.url.port or 80}"
         if self._hosts and (request.url.hostname or "").strip("[]") not in self._hosts:
             return _guarded(PlainTextResponse("this server answers to its own address alone", 403))
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if request.url.path == "/metrics" and secrets.compare_digest(bearer.encode(), self._token.encode()):
+            return _guarded(await call_next(request))
         given = request.query_params.get("token", "")
         if given and secrets.compare_digest(given.encode(), self._token.encode()):
             rest = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
@@ -83,7 +88,7 @@ class Pages:
     def home(self, _request: Request) -> Response:
         """The funnel and the counts; of a run under way, how far it is."""
         if self.desk.state() is not None:
-            return self.html("live.html", state=self.desk.state(), page="home")
+            return self.html("live.html", state=self.desk.state(), newest=self.desk.newest(), page="home")
         return self.html("home.html", page="home", **self.desk.home())
 
     def pairs(self, request: Request) -> Response:
@@ -120,10 +125,12 @@ class Pages:
         name = request.path_params["name"]
         if name not in EXPORTS:
             raise HTTPException(404)
-        exclusion = name == EXPORTS[1]
-        text = (
-            self.desk.marks.exclusion() if exclusion else self.desk.marks.export(request.query_params.get("mark", ""))
-        )
+        if name == EXPORTS[0]:
+            text = self.desk.marks.export(request.query_params.get("mark", ""))
+        elif name == EXPORTS[1]:
+            text = self.desk.marks.exclusion()
+        else:
+            text = self.desk.marks.excluded(name.removeprefix("bad-").removesuffix(".jsonl"))
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(text.encode("utf-8", errors="replace"), headers=headers, media_type="application/jsonl")
 
@@ -142,6 +149,14 @@ class Pages:
         """The pictures of one side of a pair."""
         place, side = request.path_params["row"], request.path_params["side"]
         return picture(lambda: self.desk.pictures.pair(self.desk.index, self.desk.row("pairs", place), side))
+
+    def newest(self, request: Request) -> Response:
+        """The pictures of one side of a pair that is in no shard yet."""
+        return picture(lambda: self.desk.newest_sheet(request.path_params["pair"], request.path_params["side"]))
+
+    def metrics(self, _request: Request) -> Response:
+        """The run in numbers, for Prometheus."""
+        return Response(self.desk.metrics(), media_type=CONTENT_TYPE)
 
     def frame(self, request: Request) -> Response:
         """One stored picture."""
@@ -186,6 +201,8 @@ class Pages:
             Route("/marks", self.marks),
             Route("/mark", self.mark, methods=["POST"]),
             Route("/export/{name}", self.export),
+            Route("/metrics", self.metrics),
+            Route("/newest/{pair}/{side}.jpg", self.newest),
             Route("/strip/{row:int}/{side}.jpg", self.strip),
             Route("/frame/{row:int}/{side}/{place:int}.jpg", self.frame),
             Route("/film/{row:int}/{side}.mp4", self.film),

@@ -14,20 +14,31 @@ from synflow import prompts
 from synflow.errors import Incomplete, SynflowError, UsageError
 from synflow.inspect.funnel import funnel
 from synflow.inspect.index import DOMAINS, RunIndex, open_index, overview
+from synflow.inspect.mined import Mined
 from synflow.inspect.provenance import chain
 from synflow.inspect.reasons import meaning, meanings
 from synflow.inspect.rejected import against
 from synflow.inspect.sampler import SIDES, Stored, read_pair
-from synflow.inspect.sheets import Sheet, planned
+from synflow.inspect.sheets import Sheet, planned, sheet
 from synflow.inspect.spread import CutSpread, cut_spreads, read_spread
+from synflow.inspect.strip import decode
 from synflow.inspect.thresholds import configs
 from synflow.inspect.web.compare import Comparison, compare
 from synflow.inspect.web.marks import Marks
 from synflow.inspect.web.media import Pictures
 from synflow.inspect.web.query import PAGE, SORTS, Tables, Wish, wish
 from synflow.inspect.wording import quotas
+from synflow.records import Pair
 from synflow.store.layout import RunLayout
+from synflow.store.metrics import metrics_of
+from synflow.store.newest import newest_pairs, pictures_of
 from synflow.store.survey import RunState, survey
+
+NEWEST = 6
+"""Pairs that the page of a run under way shows."""
+
+SEEN = 60
+"""Pairs shown before whose pictures may still be asked for."""
 
 Replayer = Callable[[Path, Sequence[str]], dict[str, Any]]
 """Returns what a run would be with ``stage.parameter=value``; see `synflow.replay`, which stands above this package."""
@@ -48,6 +59,7 @@ class Desk:
         self.pictures = Pictures()
         self._lock = threading.Lock()
         self._index: RunIndex | None = None
+        self._seen: dict[str, Pair] = {}
         try:
             self._index = open_index(root)
         except Incomplete:
@@ -83,6 +95,11 @@ class Desk:
     def tables(self) -> Tables:
         """The index tables, opened once."""
         return Tables(self.index)
+
+    @cached_property
+    def mined(self) -> Mined:
+        """The hard negatives of the run."""
+        return Mined(self.root)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -145,12 +162,21 @@ class Desk:
     def pair(self, name: str) -> dict[str, Any]:
         """Return one pair with its chain, its prompts and the answers of models."""
         row = self.tables.find(name)
-        found: dict[str, Any] = {"row": row, "pair": None, "chain": [], "asked": [], "trouble": "", "words": SIDES}
+        found: dict[str, Any] = {
+            "row": row,
+            "pair": None,
+            "chain": [],
+            "asked": [],
+            "trouble": "",
+            "words": SIDES,
+            "negatives": [],
+        }
         found["mark"] = self.marks.all().get(row["id"], {})
         try:
             pair = read_pair(self.index.root, row)
         except SynflowError as error:
             return {**found, "trouble": error.cause}
+        found["negatives"] = self.mined.of(pair)
         return {**found, "pair": pair, "chain": chain(self.index, pair), "asked": self._asked(pair)}
 
     def _asked(self, pair: Stored) -> list[dict[str, str]]:
@@ -162,23 +188,32 @@ class Desk:
             name, digest = str(use.get("prompt", "")), str(use.get("prompt_digest", ""))
             text = prompt_of(name, digest)
             note = "" if text else "the prompt file of this run is not installed any more"
-            answer = answers.get(str(use.get("request", "")), "")
+            request = str(use.get("request", ""))
             told.append(
-                {"model": str(use.get("model", "")), "prompt": name, "text": text, "note": note, "answer": answer}
-            )
+                {
+                    "model": str(use.get("model", "")), "prompt": name, "text": text, "note": note, "request": request,
+                    **answers.get(request, {"answer": "", "sent": "", "pictures": 0}),
+                }
+            )  # fmt: skip
         return told
 
-    def _answers(self, requests: set[str]) -> dict[str, str]:
-        """Return request digest -> answer as received, from the journals of the run."""
-        found: dict[str, str] = {}
+    def _answers(self, requests: set[str]) -> dict[str, dict[str, Any]]:
+        """Return request digest -> the prompt as sent and the answer as received, from the journals of the run."""
+        found: dict[str, dict[str, Any]] = {}
         wanted = [request.encode() for request in requests if request]
         for path in sorted((RunLayout(self.root).root / "journal").glob("*/*.jsonl")) if wanted else ():
             for line in path.read_bytes().splitlines():
                 if not any(one in line for one in wanted):
                     continue
                 try:
-                    answer = json.loads(line)["answer"]
-                    found.setdefault(answer["request"], json.dumps(answer["value"], indent=1, ensure_ascii=False))
+                    value = json.loads(line)
+                    answer, sent = value["answer"], value.get("sent") or {}
+                    told = {
+                        "answer": json.dumps(answer["value"], indent=1, ensure_ascii=False),
+                        "sent": "\n\n".join(sent[name] for name in ("system", "text") if sent.get(name)),
+                        "pictures": len(answer["bound"]),
+                    }
+                    found.setdefault(answer["request"], told)
                 except (ValueError, KeyError, TypeError):
                     continue
             if len(found) == len(wanted):
@@ -214,6 +249,25 @@ class Desk:
     def compare(self) -> Comparison | None:
         """Return what differs from the other run; None where there is none."""
         return compare(self.tables, self.other) if self.other else None
+
+    def newest(self) -> list[Pair]:
+        """Return the newest pairs of a run under way; their pictures can be asked for afterwards."""
+        found = newest_pairs(RunLayout(self.root), NEWEST)
+        with self._lock:
+            self._seen = {pair.id: pair for pair in (*found, *list(self._seen.values())[:SEEN])}
+        return found
+
+    def newest_sheet(self, name: str, side: str) -> Sheet | None:
+        """Return the pictures of one side of a pair that `newest` gave; None where there is none."""
+        with self._lock:
+            pair = self._seen.get(name)
+        shown = getattr(pair, side, None) if side in SIDES else None
+        jpegs = pictures_of(RunLayout(self.root), shown.video or shown.image) if shown else []
+        return sheet([rgb for rgb in map(decode, jpegs) if rgb is not None]) if jpegs else None
+
+    def metrics(self) -> bytes:
+        """Return the run in numbers, for Prometheus."""
+        return metrics_of(RunLayout(self.root)).text()
 
     def mark(self, id: str, mark: str, note: str) -> None:
         """Mark a pair.

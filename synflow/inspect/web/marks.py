@@ -17,6 +17,8 @@ from synflow.inspect.sheets import planned
 FILE = "marks.jsonl"
 KINDS = ("good", "bad")
 NOTE_LIMIT = 2000
+EXCLUDED = {"pairs": "id", "clips": "clip_id", "records": "record_id"}
+"""What the next run may leave out because of a bad pair: it alone, its clip, or all of its source's record."""
 
 
 class Marks:
@@ -64,6 +66,15 @@ class Marks:
     def export(self, kind: str = "") -> str:
         """Return the marks as JSON lines; of one kind where asked for."""
         lines = [line for line in self.all().values() if not kind or line["mark"] == kind]
+        return "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
+
+    def excluded(self, kind: str) -> str:
+        """Return what bad pairs say of one of `EXCLUDED`, one a line, each once: what the stage `exclude` takes."""
+        column = EXCLUDED[kind]
+        bad = [line for line in self.all().values() if line["mark"] == "bad" and line.get(column)]
+        found = {str(line[column]): line.get("note", "") for line in reversed(bad)}
+        name = kind.removesuffix("s")
+        lines = [{name: value, **({"note": note} if note else {})} for value, note in reversed(found.items())]
         return "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
 
     def exclusion(self) -> str:

@@ -162,7 +162,8 @@ class Tables:
             cursor = self._base.cursor()
         with self._told(asked.table):
             sql = f"SELECT file_row_number AS place FROM {asked.table}{where}"
-            return np.sort(cursor.execute(sql, values).fetchnumpy()["place"].astype(np.int64))
+            found: Any = cursor.execute(sql, values).fetchnumpy()["place"]
+            return np.sort(np.asarray(found, np.int64))
 
     def rows(self, table: str, places: Sequence[int]) -> list[dict[str, Any]]:
         """Return whole rows by their places, in that order; only their row groups are read."""
