@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, TypeAlias
 
 import typer
 from typer.main import get_command
 
 from synflow import __version__
+from synflow.commands.endings import end_on_sigterm, misuse, silence
 from synflow.console import clean
 from synflow.errors import SynflowError
 
@@ -257,6 +256,24 @@ def mine(
 
 
 @app.command()
+def evaluate(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file that says which model on which data.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder, instead of the recipe's.")] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the recipe; may be repeated."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only check what the embedder holds.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 3 where a dataset was skipped.")] = False,
+    as_json: AsJson = False,
+) -> Job:
+    """Score an embedder by retrieval: UVRB, your own data, a held-out run, a miniature."""
+    from synflow.commands.evaluate import evaluate_recipe
+
+    return partial(evaluate_recipe, recipe, out, sets or (), check=check, strict=strict, as_json=as_json)
+
+
+@app.command()
 def doctor(
     manifest: Annotated[
         Path | None, typer.Argument(metavar="[MANIFEST]", help="Also try the models it names.", show_default=False)
@@ -273,20 +290,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; return its exit code. Failures are told here, in two lines."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    _end_on_sigterm()
+    end_on_sigterm()
     try:
         code = _parsed([one for one in given if one != "--debug"])()
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away (`| head`); there is nobody left to tell.
-        _silence(sys.stdout, sys.stderr)
+        silence(sys.stdout, sys.stderr)
         return SIGPIPE_CODE
     except KeyboardInterrupt:
         return _tell(130, "interrupted", "type the command again", debug=debug)
     except SynflowError as error:
         return _tell(error.exit_code, error.cause, error.remedy, debug=debug)
     except typer.TyperException as error:
-        return _tell(2, *_misuse(error), debug=debug)
+        return _tell(2, *misuse(error), debug=debug)
     except Exception as error:  # noqa: BLE001  the one place that turns a bug into a line
         from synflow.commands.failures import disk_failure, log_of
 
@@ -314,34 +331,5 @@ def _tell(code: int, cause: str, remedy: str, *, debug: bool) -> int:
     try:
         print("\n".join(lines), file=sys.stderr, flush=True)
     except BrokenPipeError:
-        _silence(sys.stderr)
+        silence(sys.stderr)
     return code
-
-
-def _misuse(error: typer.TyperException) -> tuple[str, str]:
-    """Return cause and remedy of a command line that does not parse."""
-    ctx: typer.Context | None = getattr(error, "ctx", None)
-    command = ctx.command_path if ctx else "synflow"
-    message = error.format_message().rstrip(".")
-    return f"{message[:1].lower()}{message[1:]}", f"`{command} --help` shows what it takes"
-
-
-def _end_on_sigterm() -> None:
-    """Treat SIGTERM as Ctrl-C: what is done is kept and the line how to go on is printed."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        signal.signal(signal.SIGTERM, stop)
-    except ValueError:
-        # Only the main thread may say so; whoever calls `main` from another one ends it himself.
-        return
-
-
-def _silence(*streams: Any) -> None:
-    """Point closed streams at nothing, so that Python does not complain when it flushes them at its end."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    for stream in streams:
-        os.dup2(nothing, stream.fileno())
-    os.close(nothing)
