@@ -267,7 +267,7 @@ def evaluate(
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 where a dataset was skipped.")] = False,
     as_json: AsJson = False,
 ) -> Job:
-    """Score an embedder by retrieval: UVRB, your own data, a held-out run, a miniature."""
+    """Score an embedder by retrieval, on UVRB or your own data."""
     from synflow.commands.evaluate import evaluate_recipe
 
     return partial(evaluate_recipe, recipe, out, sets or (), check=check, strict=strict, as_json=as_json)

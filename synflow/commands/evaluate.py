@@ -121,7 +121,8 @@ def _show(recipe: Recipe, made: Evaluation, report: Path) -> None:
     for name, told in made.results["probes"].items():
         for dataset, one in told.items():
             told_in_words = "  ".join(f"{key} {value}" for key, value in one.items() if value is not None)
-            console.print(Text.assemble((f"{name}  ", "bold"), clean(dataset), ("  " + told_in_words, "dim")))
+            line = Text.assemble((f"{name}  ", "bold"), clean(dataset), ("  " + told_in_words, "dim"))
+            console.print(line, soft_wrap=True)
     console.print(Text.assemble("\n", ("Report", "bold"), f"  {shell(report)}"), soft_wrap=True)
 
 
@@ -154,5 +155,5 @@ def _show_benchmark(benchmark: Benchmark) -> None:
     for name, why in benchmark.skipped.items():
         console.print(Text(f"skipped {clean(name)}: {clean(why, 300)}", style="yellow"), soft_wrap=True)
     for name, one in benchmark.datasets.items():
-        for note in one["notes"]:
-            console.print(Text(f"{clean(name)}: {clean(note, 300)}", style="dim"), soft_wrap=True)
+        if one["notes"]:
+            console.print(Text(f"{clean(name)}: {clean('; '.join(one['notes']), 600)}", style="dim"), soft_wrap=True)

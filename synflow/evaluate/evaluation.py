@@ -18,6 +18,7 @@ from synflow.evaluate import outcome
 from synflow.evaluate.collection import Collection
 from synflow.evaluate.comparison import compared
 from synflow.evaluate.held_out import read_run
+from synflow.evaluate.late import by_word
 from synflow.evaluate.layout import find_dataset, read_dataset
 from synflow.evaluate.media import Decoder, Loader
 from synflow.evaluate.metrics import Found, means, table_of
@@ -78,7 +79,14 @@ def evaluate(
     target = out or folder / recipe.output
     cache = VectorCache(folder / recipe.cache if recipe.cache else target / "vectors", {**identity, "v": VERSION})
     loader = Loader(recipe.frames)
-    bench = Bench(embedder, cache, loader, recipe.scorer.opened(folder), recipe.precision == "bf16", tell)
+    bench = Bench(
+        by_word(embedder, recipe.scorer.use),
+        cache,
+        loader,
+        recipe.scorer.opened(folder),
+        recipe.precision == "bf16",
+        tell,
+    )
     settings = {
         "version": VERSION,
         "embedder": dict(identity),

@@ -102,6 +102,7 @@ def html_report(made: Evaluation, recipe: Recipe) -> str:
         tables={one.name: _table(one, recipe.name) for one in made.benchmarks},
         radars={one.name: Markup(_radar(one, recipe.name)) for one in made.benchmarks if _drawn(one)},
         columns=(*uvrb(), *AVERAGES),
+        on_radar=ON_RADAR,
         abilities=ABILITIES,
         metrics=METRICS,
         words=WORDS,
