@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, TypeAlias
 
 import typer
 from typer.main import get_command
 
 from synflow import __version__
-from synflow.commands.failures import disk_failure, log_of, misuse, silence, tell
+from synflow.commands.endings import end_on_sigterm, silence
+from synflow.commands.failures import disk_failure, log_of, misuse, tell
 from synflow.errors import SynflowError
 
 Job: TypeAlias = Callable[[], int]
@@ -284,6 +284,24 @@ def mine(
 
 
 @app.command()
+def evaluate(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file that says which model on which data.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder, instead of the recipe's.")] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the recipe; may be repeated."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only check what the embedder holds.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 3 where a dataset was skipped.")] = False,
+    as_json: AsJson = False,
+) -> Job:
+    """Score an embedder by retrieval, on UVRB or your own data."""
+    from synflow.commands.evaluate import evaluate_recipe
+
+    return partial(evaluate_recipe, recipe, out, sets or (), check=check, strict=strict, as_json=as_json)
+
+
+@app.command()
 def doctor(
     manifest: Annotated[
         Path | None, typer.Argument(metavar="[MANIFEST]", help="Also try the models it names.", show_default=False)
@@ -300,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; return its exit code. Failures are told here, in two lines."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    _end_on_sigterm()
+    end_on_sigterm()
     try:
         code = _parsed([one for one in given if one != "--debug"])()
         sys.stdout.flush()
@@ -329,16 +347,3 @@ def _parsed(arguments: list[str]) -> Job:
     job: Any = get_command(app).main(args=arguments, prog_name="synflow", standalone_mode=False)
     # Where typer itself answers (--help) it gives an exit code.
     return job if callable(job) else partial(int, job or 0)
-
-
-def _end_on_sigterm() -> None:
-    """Treat SIGTERM as Ctrl-C: what is done is kept and the line how to go on is printed."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        signal.signal(signal.SIGTERM, stop)
-    except ValueError:
-        # Only the main thread may say so; whoever calls `main` from another one ends it himself.
-        return

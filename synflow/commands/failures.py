@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 
+from synflow.commands.endings import silence
 from synflow.console import clean
 
 
@@ -57,11 +56,3 @@ def misuse(error: typer.TyperException) -> tuple[str, str]:
     command = ctx.command_path if ctx else "synflow"
     message = error.format_message().rstrip(".")
     return f"{message[:1].lower()}{message[1:]}", f"`{command} --help` shows what it takes"
-
-
-def silence(*streams: Any) -> None:
-    """Point closed streams at nothing, so that Python does not complain when it flushes them at its end."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    for stream in streams:
-        os.dup2(nothing, stream.fileno())
-    os.close(nothing)

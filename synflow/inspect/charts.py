@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -43,6 +44,29 @@ def drawn(shape: Histogram, label: str, threshold: float | None = None) -> str:
         half = (shape.edges[-1] - shape.edges[0]) / WIDTH
         line = {"value": (max(total), threshold - half, threshold + half), "label": f"threshold {number_of(threshold)}"}
         chart.add("threshold", [line])
+    chart.add_xml_filter(lambda root: _bare(root, label))
+    text: str = chart.render(is_unicode=True)
+    return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+
+
+def radar(axes: Sequence[str], series: Mapping[str, Sequence[float | None]], label: str) -> str:
+    """Return values on axes around a centre, 0 to 1, as an SVG element: one line for each series, in its order.
+
+    Args:
+        axes: their names.
+        series: name -> a value for each axis; None leaves a gap.
+        label: what a screen reader says.
+    """
+    chart = _pygal().Radar(
+        css=[], js=[], disable_xml_declaration=True, width=520, height=440, margin=6, show_legend=False,
+        explicit_size=False, pretty_print=False, range=(0, 1), show_y_labels=False, dots_size=3,
+        formatter=lambda value: f"{value:.3f}",
+    )  # fmt: skip
+    chart.uuid = "radar"
+    chart.x_labels = list(axes)
+    for name, values in series.items():
+        told = zip(axes, values, strict=True)
+        chart.add(name, [None if v is None else {"value": v, "label": f"{name}: {axis} {v:.3f}"} for axis, v in told])
     chart.add_xml_filter(lambda root: _bare(root, label))
     text: str = chart.render(is_unicode=True)
     return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)

@@ -66,6 +66,11 @@ class TransformersEmbedder:
         return isinstance(self._family, Qwen)
 
     @property
+    def family(self) -> Family | None:
+        """How items become input of the model; None before something was embedded."""
+        return self._family
+
+    @property
     def model(self) -> str:
         """Id of the model: its name and revision."""
         return f"{self.options.model}@{self.options.revision}" if self.options.revision else self.options.model

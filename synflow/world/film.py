@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -61,13 +61,15 @@ class _Figure:
     edges: list[list[float]]
 
 
-def pictures(script: Script) -> Iterator[Pixels]:
-    """Yield the pictures of a clip, uint8 RGB, shape ``[144, 256, 3]``."""
+def pictures(script: Script, wanted: Collection[int] | None = None) -> Iterator[Pixels]:
+    """Yield the pictures of a clip, uint8 RGB, shape ``[144, 256, 3]``; with ``wanted``, those of these numbers."""
     for number, shot in enumerate(script.shots):
         width, height, scale = canvas_size(shot.camera)
         canvas = paint(shot.background, width, height, scale, script.style)
         figures = [_figure(script, number, track) for track in tracks(script, number)]
         for i in range(shot.last - shot.first):
+            if wanted is not None and shot.first + i not in wanted:
+                continue
             picture = view(canvas, shot, i)
             # The smaller one goes in front, so that nobody is hidden for long.
             for figure in sorted(figures, key=lambda f: (-f.sizes[i], f.mover)):
