@@ -257,6 +257,23 @@ def mine(
 
 
 @app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file that says what to train on what.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell steps, batches and memory; train nothing.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder, instead of the recipe's.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the recipe.")
+    ] = None,
+    as_json: AsJson = False,
+) -> Job:
+    """Train an embedder on the pairs of a finished run."""
+    from synflow.commands.train import train_recipe
+
+    return partial(train_recipe, recipe, sets or (), out, resume=resume, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
 def doctor(
     manifest: Annotated[
         Path | None, typer.Argument(metavar="[MANIFEST]", help="Also try the models it names.", show_default=False)
