@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, TypeAlias
 
 import typer
 from typer.main import get_command
 
 from synflow import __version__
+from synflow.commands.ending import end_on_sigterm, silence
 from synflow.console import clean
 from synflow.errors import SynflowError
 
@@ -290,13 +289,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; return its exit code. Failures are told here, in two lines."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    _end_on_sigterm()
+    end_on_sigterm()
     try:
         code = _parsed([one for one in given if one != "--debug"])()
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output went away (`| head`); there is nobody left to tell.
-        _silence(sys.stdout, sys.stderr)
+        silence(sys.stdout, sys.stderr)
         return SIGPIPE_CODE
     except KeyboardInterrupt:
         return _tell(130, "interrupted", "type the command again", debug=debug)
@@ -331,7 +330,7 @@ def _tell(code: int, cause: str, remedy: str, *, debug: bool) -> int:
     try:
         print("\n".join(lines), file=sys.stderr, flush=True)
     except BrokenPipeError:
-        _silence(sys.stderr)
+        silence(sys.stderr)
     return code
 
 
@@ -341,24 +340,3 @@ def _misuse(error: typer.TyperException) -> tuple[str, str]:
     command = ctx.command_path if ctx else "synflow"
     message = error.format_message().rstrip(".")
     return f"{message[:1].lower()}{message[1:]}", f"`{command} --help` shows what it takes"
-
-
-def _end_on_sigterm() -> None:
-    """Treat SIGTERM as Ctrl-C: what is done is kept and the line how to go on is printed."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        signal.signal(signal.SIGTERM, stop)
-    except ValueError:
-        # Only the main thread may say so; whoever calls `main` from another one ends it himself.
-        return
-
-
-def _silence(*streams: Any) -> None:
-    """Point closed streams at nothing, so that Python does not complain when it flushes them at its end."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    for stream in streams:
-        os.dup2(nothing, stream.fileno())
-    os.close(nothing)

@@ -35,6 +35,7 @@ COMMANDS = (
     "serve",
     "fingerprint",
     "mine",
+    "train",
     "doctor",
 )
 

@@ -9,6 +9,7 @@ scores, epoch and seed.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -133,10 +134,17 @@ def _in_order(spec: Order, epoch: int, steps: int, pairs: Mapping[str, int], siz
     return EpochPlan(epoch, 0.0, {}, chances, tuple(drawn))
 
 
-def drawn_as_svg(plans: Sequence[EpochPlan]) -> str:
-    """Return a plot of P(k) over the steps: one stepped line a task, the same bytes for the same plans."""
+def _pygal() -> Any:
+    """Return pygal without the import hook it leaves for its plugins, which Python has no use for since 3.4."""
     import pygal
 
+    sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__name__ != "PluginImportFixer"]
+    return pygal
+
+
+def drawn_as_svg(plans: Sequence[EpochPlan]) -> str:
+    """Return a plot of P(k) over the steps: one stepped line a task, the same bytes for the same plans."""
+    pygal = _pygal()
     chart = pygal.XY(
         css=[], js=[], disable_xml_declaration=True, width=640, height=320, pretty_print=False, show_dots=False,
         x_title="step", y_title="P(task)", range=(0, 1), include_x_axis=True, title="Modality Pyramid",

@@ -7,6 +7,7 @@ what stands beside it. The vision tower runs apart from the language model, once
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -156,7 +157,9 @@ def load(recipe: Recipe, base: str, device: torch.device) -> Embedder:
         model.language_model.requires_grad_(True)
         model.visual.requires_grad_(recipe.tune.vision)
     if recipe.model.checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        # The older of two names of transformers; it is gone with its version 6.
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     model.config.use_cache = False
     mean, std = (_spread(values, config).to(device) for values in (colors.image_mean, colors.image_std))
     sees = not isinstance(recipe.tune, Lora) and recipe.tune.vision
@@ -182,13 +185,14 @@ def _adapted(model: Any, spec: Lora, seed: int) -> Any:
              "gate": "gate_proj"}  # fmt: skip
     wanted = "|".join(names[one] for one in spec.targets)
     torch.manual_seed(seed)
-    return peft.get_peft_model(
-        model,
-        peft.LoraConfig(
-            r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout, use_dora=spec.dora, bias="none",
-            target_modules=rf".*language_model\.layers\.\d+\.(self_attn|mlp)\.({wanted})",
-        ),
+    chosen = peft.LoraConfig(
+        r=spec.rank, lora_alpha=spec.alpha, lora_dropout=spec.dropout, use_dora=spec.dora, bias="none",
+        target_modules=rf".*language_model\.layers\.\d+\.(self_attn|mlp)\.({wanted})",
     )  # fmt: skip
+    with warnings.catch_warnings():
+        # peft asks by a name that transformers has given up.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return peft.get_peft_model(model, chosen)
 
 
 def _spread(values: Sequence[float], config: Any) -> Tensor:

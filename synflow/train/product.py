@@ -1,6 +1,6 @@
 """What a training leaves: the adapter, a merged model where asked for, the plot of the curriculum, the model card.
 
-The adapter's folder also holds configuration, tokenizer and image preparation of its base, so that whatever loads
+The adapter's folder also holds tokenizer and image preparation of its base and names it, so that whatever loads
 adapters loads it by its folder alone: ``models.embed: {use: transformers, model: FOLDER}`` does. The merged folder is a
 checkpoint of the same class as the base; whatever serves the base serves it.
 """
@@ -71,7 +71,7 @@ def _whole(recipe: Recipe, base: str, embedder: Embedder) -> Path:
     whole.model.load_state_dict(plain_weights(embedder), strict=True)
     with Attempt(recipe.out / "staging") as attempt:
         whole.save_pretrained(str(attempt.folder))
-        _beside(recipe, base, attempt.folder, config=False)
+        _beside(recipe, base, attempt.folder)
         publish_folder(attempt, target)
     return target
 
@@ -85,13 +85,12 @@ def plain_weights(embedder: Embedder) -> dict[str, torch.Tensor]:
     return found
 
 
-def _beside(recipe: Recipe, base: str, folder: Path, *, config: bool = True) -> None:
-    """Put configuration, tokenizer and image preparation of the base into a folder."""
-    from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
+def _beside(recipe: Recipe, base: str, folder: Path) -> None:
+    """Put tokenizer and image preparation of the base into a folder."""
+    from transformers import AutoImageProcessor, AutoTokenizer
 
     more: dict[str, Any] = {"revision": recipe.model.revision} if recipe.model.revision else {}
-    loaders = (AutoTokenizer, AutoImageProcessor, *((AutoConfig,) if config else ()))
-    for loader in loaders:
+    for loader in (AutoTokenizer, AutoImageProcessor):
         how = {**more, "backend": "pil"} if loader is AutoImageProcessor else more
         loader.from_pretrained(base, trust_remote_code=False, **how).save_pretrained(str(folder))
     for name in ("chat_template.json", "chat_template.jinja", "video_preprocessor_config.json"):
@@ -120,7 +119,7 @@ def _card(recipe: Recipe, base: str, pool: Pool, state: State, made: Mapping[str
         lines.append(f"| {task} | {one['pairs']:,} | {one['held_out']:,} | {one['batch']:,} |")
     lines += ["", "## Curriculum", "", "![P(task) over the steps](curriculum.svg)", ""]
     for plan in state.plans:
-        chances = ", ".join(f"{task} {value:.3f}" for task, value in plan["chances"].items())
+        chances = ", ".join(f"{task} {value:.3f}" for task, value in sorted(plan["chances"].items()))
         lines.append(f"- epoch {plan['epoch'] + 1}, sigma {plan['sigma']:.2f}: {chances}")
     if state.trials:
         lines += ["", "## Held-out pairs", ""]

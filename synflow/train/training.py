@@ -111,7 +111,11 @@ def _prepare(training: Training, epoch: int) -> None:
     state.plans.append({**plan.as_json(), "said": said})
     if ranks.first:
         with Attempt(recipe.out / "staging") as attempt:
-            replace_file(json.dumps(state.plans, indent=2).encode() + b"\n", recipe.out / "curriculum.json", attempt)
+            replace_file(
+                json.dumps(state.plans, indent=2, sort_keys=True).encode() + b"\n",
+                recipe.out / "curriculum.json",
+                attempt,
+            )
 
 
 def _weights_digest(embedder: Embedder) -> str:
