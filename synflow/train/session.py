@@ -116,7 +116,7 @@ def _differing(known: Mapping[str, Any], told: Mapping[str, Any], path: str = ""
 
 def opened(recipe: Recipe, device: torch.device, ranks: Ranks, resume: bool) -> Training:
     """Load the model and all that a training works with, and set them to the last checkpoint where asked for."""
-    base = _base(recipe, ranks)
+    base = base_of(recipe, ranks)
     embedder = load(recipe, base, device)
     pool = open_pool(recipe, ranks.size)
     cache = None
@@ -143,7 +143,7 @@ def opened(recipe: Recipe, device: torch.device, ranks: Ranks, resume: bool) -> 
     return training
 
 
-def _base(recipe: Recipe, ranks: Ranks) -> str:
+def base_of(recipe: Recipe, ranks: Ranks) -> str:
     """Return the folder or id of the model; ``tiny`` is made in the output folder."""
     if recipe.model.base != "tiny":
         return recipe.base

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from synflow.ids import seed_of
@@ -30,6 +30,7 @@ def test_sigma_rises_linearly() -> None:
     assert sigma_of(Pyramid(), 0, 1) == 0.1
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(TASKS), st.floats(-1, 1), min_size=1), st.floats(0.05, 2))
 def test_softmax_is_as_it_is_written(scores: dict[str, float], sigma: float) -> None:
     found = softmax(scores, sigma)
