@@ -27,7 +27,7 @@ REAL   := runs/demo-real
 WHEELS := runs/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-models test-browser test-vllm lint docs bench clean distclean
+.PHONY: help demo test test-slow test-models test-train test-browser test-vllm lint docs bench clean distclean
 .NOTPARALLEL:
 
 help:  ## list these targets
@@ -49,7 +49,7 @@ $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 $(MODELS): pyproject.toml constraints.txt constraints-models.txt | $(BIN)/python
 	$(PYTHON) -m venv $(MODELS_VENV)
 	$(MODELS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints-models.txt \
-	  --editable '.[models]' pytest pytest-timeout pytest-xdist
+	  --editable '.[train]' pytest hypothesis pytest-timeout pytest-xdist
 	@touch $@
 
 $(VLLM): requirements-vllm.txt tests/vllm/repair.py | $(BIN)/python
@@ -78,8 +78,11 @@ test: $(DEV)  ## all tests but the slow ones; ARGS="-k name" narrows them, JOBS=
 test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point, long docs, the image as a script
 	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)
 
-test-models: $(MODELS)  ## embedders with weights, in .venv-models with torch and transformers
+test-models: $(MODELS) test-train  ## embedders with weights and the trainer, in .venv-models with torch and transformers
 	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py
+
+test-train: $(MODELS)  ## the trainer alone, on a tiny model, in .venv-models
+	$(MODELS_VENV)/bin/python -m pytest tests/train $(ARGS)
 
 $(BROWSER): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable '.[browser]'

@@ -13,6 +13,7 @@ import typer
 from typer.main import get_command
 
 from synflow import __version__
+from synflow.commands.arguments import AsJson, ManifestFile, OutFolder, Reuse, RunFolder, Seed, Sets
 from synflow.commands.endings import end_on_sigterm, silence
 from synflow.commands.failures import disk_failure, log_of, misuse, tell
 from synflow.errors import SynflowError
@@ -31,19 +32,6 @@ app = typer.Typer(
     help="Turn raw web videos with weak captions into verified training pairs for video retrieval.",
     epilog="Begin with: synflow run manifests/demo.yaml",
 )
-
-RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a run.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the manifest; may be repeated."),
-]
-ManifestFile = Annotated[Path, typer.Argument(metavar="MANIFEST", help="YAML file that says what to make of what.")]
-Reuse = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="An earlier run: what still holds of it is not done again."),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Another seed draws others.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -65,7 +53,7 @@ def _nothing() -> int:
 @app.command()
 def run(
     manifest: ManifestFile,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder, instead of the manifest's.")] = None,
+    out: OutFolder = None,
     sets: Sets = None,
     reuse: Reuse = None,
 ) -> Job:
@@ -286,11 +274,8 @@ def mine(
 @app.command()
 def evaluate(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file that says which model on which data.")],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder, instead of the recipe's.")] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override a value of the recipe; may be repeated."),
-    ] = None,
+    out: OutFolder = None,
+    sets: Sets = None,
     check: Annotated[bool, typer.Option("--check", help="Only check what the embedder holds.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 where a dataset was skipped.")] = False,
     as_json: AsJson = False,
@@ -299,6 +284,21 @@ def evaluate(
     from synflow.commands.evaluate import evaluate_recipe
 
     return partial(evaluate_recipe, recipe, out, sets or (), check=check, strict=strict, as_json=as_json)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file that says what to train on what.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell steps, batches and memory; train nothing.")] = False,
+    out: OutFolder = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> Job:
+    """Train an embedder on the pairs of a finished run."""
+    from synflow.commands.train import train_recipe
+
+    return partial(train_recipe, recipe, sets or (), out, resume=resume, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()

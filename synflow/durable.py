@@ -235,6 +235,35 @@ def publish_file(path: Path, target: Path) -> bool:
     return True
 
 
+def publish_folder(attempt: Attempt, target: Path) -> None:
+    """Give all files of an attempt's staging folder, as one folder, the name ``target``; what had it is replaced.
+
+    Every file is made durable first, so that a folder of that name is there whole or not at all.
+    """
+    with told(target):
+        for path in sorted(attempt.folder.rglob("*")):
+            if path.is_file():
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        sync_folder(attempt.folder)
+        forget(target)
+        os.rename(attempt.folder, target)
+        sync_folder(target.parent)
+
+
+def replace_file(data: bytes, target: Path, attempt: Attempt) -> None:
+    """Give ``data`` the name ``target``, whatever had it before: a reader sees the old file or the new one."""
+    draft = attempt.draft(f"{uuid.uuid4().hex}.replace")
+    draft.write(data)
+    draft.close()
+    with told(target):
+        os.rename(draft.path, target)
+        sync_folder(target.parent)
+
+
 def forget(path: Path) -> None:
     """Remove a file or a folder with all it holds; what is gone already is no error."""
     if path.is_dir() and not path.is_symlink():

@@ -36,6 +36,7 @@ SIDEWAYS: dict[tuple[str, str], str] = {
     ("needs", "inspect"): "the index of a finished run is read in one place",
     ("evaluate", "inspect"): "a report looks the same, and shows frames the same way, wherever it comes from",
     ("evaluate", "world"): "the miniature benchmark is drawn by the world",
+    ("train", "mining"): "the prober of an epoch mines its hard negatives",
     ("cli", "commands"): "the list of commands",
 }
 """Imports between files of one floor that are allowed, and why."""
@@ -82,8 +83,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "uvicorn": ("synflow/commands/inspect.py",),
     "jinja2": ("synflow/inspect/", "synflow/evaluate/report.py"),
     "markupsafe": ("synflow/inspect/", "synflow/evaluate/report.py"),
-    "pygal": ("synflow/inspect/charts.py",),
+    "pygal": ("synflow/inspect/charts.py", "synflow/train/curriculum.py"),
     "prometheus_client": ("synflow/store/metrics.py",),
+    "safetensors": ("synflow/train/",),
+    "tokenizers": ("synflow/train/tiny.py",),
     "pyarrow": ("synflow/sources/", "synflow/store/", "synflow/inspect/", "synflow/mining/"),
     "rich": ("synflow/cli.py", "synflow/commands/", "synflow/console.py", "synflow/progress.py", "synflow/inspect/"),
     "typer": ("synflow/cli.py", "synflow/commands/"),

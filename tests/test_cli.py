@@ -37,6 +37,7 @@ COMMANDS = (
     "withdraw",
     "export",
     "mine",
+    "train",
     "evaluate",
     "doctor",
 )

@@ -140,31 +140,39 @@ class Qwen:
 
     def request(self, item: Item, pictures: Mapping[str, Rgb]) -> _Request:
         """Return an item as tokens and patches: system text, pictures, text, assistant's header, end of text."""
+        patches, grid = None, (0, 0, 0)
+        if item.pictures:
+            patches, grid = self.patches([pictures[picture.digest] for picture in item.pictures])
+        ids, places = self.laid_out(item, grid)
+        return _Request(ids, places, patches, grid, len(item.pictures) > 1)
+
+    def laid_out(self, item: Item, grid: tuple[int, int, int]) -> tuple[list[int], npt.NDArray[np.int64]]:
+        """Return the token ids of an item and their positions (int64 ``[3, tokens]``).
+
+        Args:
+            item: of which only the number and the times of its pictures are looked at.
+            grid: of their patches, as `patches` tells it; zeros without pictures.
+        """
         encode = self.weights.tokenizer.encode
         options = self.weights.options
         system = harmless(item.instruction or options.instruction or SYSTEM)
         head = encode(f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n", add_special_tokens=False)
         tail = encode("<|im_end|>\n<|im_start|>assistant\n<|endoftext|>", add_special_tokens=False)
         text = encode(harmless(item.text), add_special_tokens=False) if item.text else []
-        request = _Request(head, np.zeros((3, 0), np.int64))
+        video = len(item.pictures) > 1
         marks: list[int] = []
+        merged = (grid[0], grid[1] // self.merge, grid[2] // self.merge)
         if item.pictures:
-            request.patches, request.grid = self._patches([pictures[picture.digest] for picture in item.pictures])
-            request.video = len(item.pictures) > 1
             config = self.weights.model.config
-            pad = config.video_token_id if request.video else config.image_token_id
-            steps, high, wide = request.grid
-            count = steps * high * wide // self.merge**2
+            pad = config.video_token_id if video else config.image_token_id
             opened, closed = self.weights.tokenizer.convert_tokens_to_ids(["<|vision_start|>", "<|vision_end|>"])
-            marks = [opened, *[pad] * count, closed]
+            marks = [opened, *[pad] * (merged[0] * merged[1] * merged[2]), closed]
         room = max(0, options.max_tokens - len(head) - len(marks) - len(tail))
-        request.ids = [*head, *marks, *text[:room], *tail]
-        grid = (request.grid[0], request.grid[1] // self.merge, request.grid[2] // self.merge)
-        interval = self._interval(item.pictures) if request.video else 0.0
-        request.positions = positions(len(request.ids), len(head) + 1, grid, interval)
-        return request
+        ids = [*head, *marks, *text[:room], *tail]
+        interval = self._interval(item.pictures) if video else 0.0
+        return ids, positions(len(ids), len(head) + 1, merged, interval)
 
-    def _patches(self, pictures: Sequence[Rgb]) -> tuple[npt.NDArray[np.float32], tuple[int, int, int]]:
+    def patches(self, pictures: Sequence[Rgb]) -> tuple[npt.NDArray[np.float32], tuple[int, int, int]]:
         """Return the patches of pictures (of the size of the first) and the grid of time, height and width."""
         height, width = pictures[0].shape[:2]
         alike = [p if p.shape[:2] == (height, width) else cv2.resize(p, (width, height)) for p in pictures]

@@ -6,6 +6,7 @@ is the digest of the very bytes that were decoded.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,7 @@ def _transformers() -> Any:
 
 def _from(options: EmbedderOptions, loader: Any, **more: Any) -> Any:
     """Load one part of a model; of a local folder nothing is fetched, and code that comes with it never runs."""
-    local = Path(options.model).is_dir()
+    local = Path(options.model).is_dir() and Path(_base_of(options) or options.model).is_dir()
     revision = {"revision": options.revision} if options.revision and not local else {}
     try:
         return loader.from_pretrained(
@@ -183,8 +184,21 @@ def _from(options: EmbedderOptions, loader: Any, **more: Any) -> Any:
         ) from error
 
 
+def _base_of(options: EmbedderOptions) -> str:
+    """Return the model that an adapter's folder names as its base; empty where it is no adapter's folder."""
+    folder = Path(options.model)
+    path = folder / "adapter_config.json"
+    if not path.is_file() or (folder / "config.json").is_file():
+        return ""
+    try:
+        return str(json.loads(path.read_bytes())["base_model_name_or_path"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def _config(options: EmbedderOptions) -> Any:
-    return _from(options, _transformers().AutoConfig)
+    base = _base_of(options)
+    return _from(options.model_copy(update={"model": base}) if base else options, _transformers().AutoConfig)
 
 
 def _family_of(options: EmbedderOptions, config: Any) -> type[Qwen] | type[TwoTowers]:

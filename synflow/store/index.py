@@ -117,6 +117,11 @@ def read_parquet(source: Path | pa.BufferReader, columns: Sequence[str] | None =
         return file.read(None if columns is None else list(columns), use_threads=False)
 
 
+def pair_columns(index: bytes, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return columns of the bytes of ``pairs.parquet`` as lists; their order is that of the reader's places."""
+    return dict(read_parquet(pa.BufferReader(index), names).to_pydict())
+
+
 class _Sink:
     """Lets pyarrow write into a draft."""
 

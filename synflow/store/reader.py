@@ -117,6 +117,10 @@ class Dataset:
             raise KeyError(pair_id)
         return place
 
+    def id_of(self, place: int) -> str:
+        """Return the id of the pair at a place, without reading it."""
+        return str(self._ids[place].as_py())
+
     def pair(self, pair_id: str) -> StoredPair:
         """Return the pair of that id; KeyError where there is none."""
         return self[self.place_of(pair_id)]

@@ -46,7 +46,7 @@ def environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory, environment: None) -> str:
-    from tiny_qwen import make
+    from synflow.train.tiny import make
 
     return str(make(tmp_path_factory.mktemp("tiny")))
 

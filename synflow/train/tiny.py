@@ -1,4 +1,6 @@
-"""Makes a tiny Qwen2.5-VL with random weights (0.7 million) that vLLM serves: `python tests/vllm/tiny_qwen.py FOLDER`.
+"""Makes a tiny Qwen2.5-VL with random weights (0.7 million): `python -m synflow.train.tiny FOLDER`.
+
+It trains on a CPU in minutes, vLLM serves it, and the tests of both use it.
 
 The architecture is the real one: window attention in the vision tower, three-part rotary positions, Qwen's special
 tokens and its turns. What it writes is noise, made to depend on what it is shown by a wide spread of the weights.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +19,14 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from synflow import prompts
+
 SPECIALS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
     "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
     "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
 TEXTS = (
-    *(path.read_text() for path in sorted(Path(__file__).resolve().parents[2].glob("prompts/*/*.md"))),
     "A red ball rolls from left to right over a green lawn while the camera pans slowly to the right.",
     '{"1": "two dogs run through the snow", "2": "a man in a blue coat opens the door", "3": ["yes", "no"]}',
 )
@@ -50,10 +54,16 @@ PIXELS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def make(folder: Path) -> Path:
-    """Write configuration, tokenizer, processors and weights into ``folder``; the same bytes every time."""
+def make(folder: Path, seed: int = 0, texts: Sequence[str] = ()) -> Path:
+    """Write configuration, tokenizer, processors and weights into ``folder``; the same bytes every time.
+
+    Args:
+        folder: is made where it is not there.
+        seed: draws the weights.
+        texts: what the vocabulary is learned from, beside the prompts.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    words = _tokenizer(folder)
+    words = _tokenizer(folder, texts)
     ids = {
         f"{name}_token_id": words.convert_tokens_to_ids(f"<|{token}|>")
         for name, token in (("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start"),
@@ -71,7 +81,7 @@ def make(folder: Path) -> Path:
         "depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "out_hidden_size": 128,
         "window_size": 112, "fullatt_block_indexes": [1], "tokens_per_second": 2, "initializer_range": SPREAD,
     }  # fmt: skip
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, initializer_range=SPREAD, **ids)
     Qwen2_5_VLForConditionalGeneration(config).save_pretrained(folder)
     image = {**PIXELS, "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
@@ -82,13 +92,14 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+def _tokenizer(folder: Path, texts: Sequence[str]) -> Any:
+    asked = [path.read_text(encoding="utf-8") for path in sorted(prompts.folder().glob("*/*.md"))]
     made = Tokenizer(BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     made.train_from_iterator(
-        TEXTS, trainers.BpeTrainer(vocab_size=1200, initial_alphabet=alphabet, show_progress=False)
+        [*asked, *TEXTS, *texts], trainers.BpeTrainer(vocab_size=1200, initial_alphabet=alphabet, show_progress=False)
     )
     made.add_special_tokens(list(SPECIALS))
     fast = PreTrainedTokenizerFast(
