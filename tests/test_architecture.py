@@ -78,6 +78,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "py3langid": ("stages/rules/",),
     "wordfreq": ("stages/rules/",),
     "msgpack": ("stages/rules/",),
+    "mteb": ("synflow/evaluate/mteb_task.py",),
+    "datasets": ("synflow/evaluate/mteb_task.py",),
     "duckdb": ("synflow/inspect/web/",),
     "starlette": ("synflow/inspect/web/",),
     "uvicorn": ("synflow/commands/inspect.py",),

@@ -67,9 +67,12 @@ def test_what_is_wrong_with_a_recipe_is_one_line_and_a_remedy(
     assert len(said) == 2 and not (tmp_path / "o").exists()
 
 
-def test_the_recipes_that_ship_are_right() -> None:
+def test_the_recipes_that_ship_are_right(tmp_path: Path) -> None:
     from synflow.evaluate.recipe import load_recipe
 
+    page = (Path(__file__).resolve().parents[2] / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    (tmp_path / "recipe.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    assert load_recipe(tmp_path / "recipe.yaml").miniature is not None
     shipped = sorted((Path(__file__).resolve().parents[2] / "manifests" / "evaluate").glob("*.yaml"))
     assert len(shipped) >= 3
     for path in shipped:
