@@ -37,4 +37,7 @@ class Mined:
         """Return the negatives of a pair, those of its own record first."""
         own = [dict(one) for one in pair.record.get("negatives") or () if isinstance(one, dict) and one.get("kind")]
         found = self._by_pair.get(pair.row["task"], {}).get(pair.row["id"], [])
-        return [*own, *found][:MOST]
+        # `synflow mine` takes the made ones into its tables: shown once, with what it found out of them.
+        known = {(one["kind"], one.get("negative_text", "")) for one in found if one.get("negative_text")}
+        fresh = [one for one in own if (one["kind"], one.get("negative_text", "")) not in known]
+        return [*fresh, *found][:MOST]

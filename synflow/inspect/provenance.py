@@ -28,7 +28,7 @@ def chain(index: RunIndex, pair: Stored) -> list[Link]:
     """Return the chain of a pair, from the source to its place in the dataset."""
     steps = pair.record.get("provenance", {})
     return [
-        _source(pair),
+        *_sources(pair),
         *_clips(index, pair),
         *(_stage(step) for step in steps.get("steps", ())),
         *(_model(use) for use in steps.get("models", ())),
@@ -38,10 +38,14 @@ def chain(index: RunIndex, pair: Stored) -> list[Link]:
     ]
 
 
-def _source(pair: Stored) -> Link:
+def _sources(pair: Stored) -> list[Link]:
+    """Return the source of the target, and that of the query's picture or clip where it is another one."""
     row = pair.row
-    facts = {"licence": row["licence"], "record": row["record_id"], "source id": row["source_id"]}
-    return Link("source", row["source_uri"], _known(facts))
+    own = {"record": row["record_id"], "source id": row["source_id"]}
+    links = [Link("source", row["source_uri"], _known({"licence": row.get("target_licence") or row["licence"], **own}))]
+    if (other := row.get("query_source_uri")) and other != row["source_uri"]:
+        links.append(Link("query source", other, _known({"licence": row.get("query_licence") or ""})))
+    return links
 
 
 def _clips(index: RunIndex, pair: Stored) -> list[Link]:
@@ -94,6 +98,7 @@ def _audit(pair: Stored) -> list[Link]:
 def _pair(pair: Stored) -> Link:
     row = pair.row
     facts = {
+        "licence": row["licence"],
         "domain": DOMAINS.get(row["domain"], row["domain"]),
         "style": row["style"] or "",
         "emphasis": row["emphasis"] or "",

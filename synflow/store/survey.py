@@ -106,12 +106,14 @@ def survey(root: Path) -> RunState:
     planned = {one["name"]: identity["shards"] for one in identity["passes"]}
     planned["pack"] = _pack_total(events)
     done = _receipts_by_pass(layout)
+    complete = layout.dataset.exists()
     for name, total in planned.items():
         receipts = done.get(name, [])
         for receipt in receipts:
             _add(drops, receipt.drops)
-            if name == "pack":
-                _add(pairs, receipt.pairs)
+        if (name == "pack") is complete and any(receipt.pairs for receipt in receipts):
+            # Of a run under way those of the last pass that made or chose some; of a finished one its dataset's.
+            pairs = _sum([receipt.pairs for receipt in receipts])
         sealed = {receipt.shard for receipt in receipts}
         passes.append(
             PassState(
@@ -125,7 +127,6 @@ def survey(root: Path) -> RunState:
                 ),
             )
         )
-    complete = layout.dataset.exists()
     rate, left = (None, None) if complete else _rate(events, passes)
     told = dict(sorted(drops.items()))
     return RunState(

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from browser_server import served
 from handmade import WHOLE_ROAD
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
 
-ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (360, 1440)
 
 
@@ -87,13 +87,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def address(run: Path) -> Iterator[str]:
-    """The address that the command prints, token and all."""
-    command = [sys.executable, "-m", "synflow", "inspect", str(run), "--serve", "--port", "0", "--against", str(run)]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    assert server.stderr
-    first = server.stderr.readline().strip()
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=\S+", first), first
-    yield first
-    server.terminate()
-    assert server.wait(20) in (0, 130)
-    server.stderr.close()
+    """The address of the page of the run."""
+    with served(run, "--against", str(run)) as first:
+        yield first

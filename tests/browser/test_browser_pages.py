@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 import urllib.parse
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
+from browser_server import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -213,3 +215,52 @@ def test_rejects_have_pictures_and_reasons(watched, address: str) -> None:
     image.scroll_into_view_if_needed()
     until(page, "document.querySelector('article img').complete")
     assert image.evaluate("one => one.naturalWidth") > 200
+
+
+def test_a_run_under_way_is_looked_at_again_until_somebody_pauses(watched, run: Path, tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    shutil.copytree(run, root)
+    whole = (root / "dataset.json").read_bytes()
+    (root / "dataset.json").unlink()
+    page = watched.page
+    with served(root) as address:
+        page.goto(address)
+        assert page.get_by_text("Newest pairs").is_visible() and page.locator("article.pair img").count() > 2
+        until(
+            page, "[...document.querySelectorAll('article.pair img')].slice(0, 2).every(one => one.naturalWidth > 20)"
+        )
+        assert overflow(page) <= 0 and faults(page) == []
+        page.evaluate("document.querySelector('[data-live]').firstElementChild.dataset.old = '1'")
+        until(page, "!document.querySelector('[data-old]')")
+        page.click("#live")
+        assert page.locator("#live").inner_text() == "Go on"
+        page.evaluate("document.querySelector('[data-live]').firstElementChild.dataset.old = '1'")
+        page.wait_for_timeout(6000)
+        assert page.locator("[data-old]").count() == 1
+        (root / "dataset.json").write_bytes(whole)
+        page.click("#live")
+        page.evaluate("document.activeElement.blur()")
+        page.wait_for_selector("text=From input to pairs", timeout=20_000)
+        assert page.locator("[data-live]").count() == 0
+
+
+def test_the_prompt_as_sent_is_on_the_page_of_a_pair(watched, address: str) -> None:
+    page = opened(watched, address, "/pairs")
+    page.goto(urllib.parse.urljoin(page.url, "/pairs?task=t2v"))
+    page.locator("article a[href^='/pairs/']").first.click()
+    summary = page.locator("summary", has_text="The prompt as sent").first
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("details[open] pre").first.is_visible()
+    assert overflow(page) <= 0 and faults(page) == []
+
+
+def test_lists_for_the_next_run_are_on_the_page_of_marks(watched, address: str) -> None:
+    page = opened(watched, address, "/pairs")
+    page.locator("article a[href^='/pairs/']").first.click()
+    page.click("button[value=bad]")
+    page.goto(urllib.parse.urljoin(page.url, "/marks"))
+    for name in ("bad-pairs", "bad-clips", "bad-records", "exclude"):
+        with page.expect_download() as got:
+            page.click(f"a[href='/export/{name}.jsonl']")
+        assert Path(got.value.path()).read_text(encoding="utf-8").startswith("{"), name

@@ -31,5 +31,24 @@
     });
     box.querySelector("input").addEventListener("input", () => { first = false; }, { capture: true });
   });
+  const live = document.querySelector("[data-live]"), pause = document.getElementById("live");
+  if (live && pause) {
+    let paused = false;
+    pause.addEventListener("click", () => {
+      paused = !paused;
+      pause.textContent = paused ? "Go on" : "Pause";
+      pause.setAttribute("aria-pressed", String(paused));
+    });
+    const look = async () => {
+      // Who is reading with the keyboard there is not to lose the place.
+      if (paused || document.hidden || live.contains(document.activeElement)) return;
+      try {
+        const answer = await fetch(location.href);
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
+        if (fresh) live.replaceChildren(...fresh.childNodes); else location.reload();
+      } catch { /* the server has ended: what was seen last stays */ }
+    };
+    setInterval(look, 1000 * Number(live.dataset.live));
+  }
   document.querySelectorAll("form.filters select").forEach((one) => one.addEventListener("change", () => one.form.requestSubmit()));
 })();
