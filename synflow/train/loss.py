@@ -12,6 +12,7 @@ target stand against the query, for their own pair alone; that is ours.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ def contrastive(own: Vectors, spec: LossSpec, ranks: Ranks) -> Loss:
     everyone = [ranks.gather(one) for one in (own.asked, own.shown, own.negative, own.sound, own.fit)]
     pairs = ranks.total(own.sound.sum()).clamp(min=1)
     queries, targets, negatives = (ranks.gather(one) for one in (own.queries, own.targets, own.negatives))
-    values, facts = [], (0.0, 0.0)
+    values, facts = [], torch.zeros(3)
     for length in (*sorted(spec.matryoshka), queries.shape[1]):
         cut = [
             one if length >= one.shape[-1] else normalize(one[..., :length], dim=-1)
@@ -74,14 +75,14 @@ def contrastive(own: Vectors, spec: LossSpec, ranks: Ranks) -> Loss:
         ]
         rows, facts = _rows(own, cut, everyone, here, spec)
         values.append((rows * own.sound).sum() / pairs)
-    positive, hardest = (float(ranks.total(torch.tensor(one)) / pairs.cpu()) for one in facts)
-    return Loss(torch.stack(values).mean(), positive, hardest)
+    positive, hardest, kept = ranks.total(facts).tolist()
+    return Loss(torch.stack(values).mean(), positive / float(pairs), hardest / kept if kept else math.nan)
 
 
 def _rows(
     own: Vectors, cut: Sequence[Tensor], everyone: Sequence[Tensor], here: Tensor, spec: LossSpec
-) -> tuple[Tensor, tuple[float, float]]:
-    """Return the loss of each own pair ``[n]``, and the sums of its positive and hardest cosine."""
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of each own pair ``[n]``, and sums: of positive and hardest cosines, of pairs with the latter."""
     own_queries, own_targets, texts, queries, targets, negatives = cut
     asked, shown, negative, sound, fit = everyone
     positive = (own_queries * own_targets).sum(-1)
@@ -97,7 +98,7 @@ def _rows(
     one, hardest = _entropy(forward, positive, counts, here, spec)
     other, _ = _entropy(backward, positive, counts_back, here, spec)
     kept = own.sound & hardest.isfinite()
-    facts = (float((positive * own.sound).sum().detach()), float(hardest[kept].sum()))
+    facts = torch.stack([(positive * own.sound).sum().detach(), hardest[kept].sum(), kept.sum().to(hardest.dtype)])
     return (one + other) / 2, facts
 
 

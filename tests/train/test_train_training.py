@@ -182,6 +182,17 @@ def test_two_processes_train_what_one_does(made_run: Path, tiny_base: Path, tmp_
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
 
 
+@pytest.mark.parametrize("tune", ["{use: lora}", "{use: full, vision: true}"])
+def test_half_precision_trains_as_full_precision_does(
+    made_run: Path, tiny_base: Path, tmp_path: Path, tune: str
+) -> None:
+    sets = (f"tune={tune}", "epochs=1", "curriculum={use: plain}", "tensorboard=true", "loss.margin=null")
+    for dtype in ("float32", "bfloat16"):
+        train(recipe(made_run, tiny_base, tmp_path / dtype, *sets, f"model.dtype={dtype}"))
+    assert losses(tmp_path / "bfloat16") == pytest.approx(losses(tmp_path / "float32"), rel=0.15)
+    assert list((tmp_path / "bfloat16/tensorboard").glob("events*"))
+
+
 def test_full_training_leaves_a_model(made_run: Path, tiny_base: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = train(recipe(made_run, tiny_base, out, "tune={use: full, vision: true}", "epochs=1", "loss.matryoshka=[32]"))
