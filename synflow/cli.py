@@ -272,21 +272,6 @@ def mine(
 
 
 @app.command()
-def evaluate(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file that says which model on which data.")],
-    out: OutFolder = None,
-    sets: Sets = None,
-    check: Annotated[bool, typer.Option("--check", help="Only check what the embedder holds.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 3 where a dataset was skipped.")] = False,
-    as_json: AsJson = False,
-) -> Job:
-    """Score an embedder by retrieval, on UVRB or your own data."""
-    from synflow.commands.evaluate import evaluate_recipe
-
-    return partial(evaluate_recipe, recipe, out, sets or (), check=check, strict=strict, as_json=as_json)
-
-
-@app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file that says what to train on what.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
@@ -299,6 +284,21 @@ def train(
     from synflow.commands.train import train_recipe
 
     return partial(train_recipe, recipe, sets or (), out, resume=resume, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file that says which model on which data.")],
+    out: OutFolder = None,
+    sets: Sets = None,
+    check: Annotated[bool, typer.Option("--check", help="Only check what the embedder holds.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 3 where a dataset was skipped.")] = False,
+    as_json: AsJson = False,
+) -> Job:
+    """Score an embedder by retrieval, on UVRB or your own data."""
+    from synflow.commands.evaluate import evaluate_recipe
+
+    return partial(evaluate_recipe, recipe, out, sets or (), check=check, strict=strict, as_json=as_json)
 
 
 @app.command()
