@@ -73,7 +73,7 @@ demo: $(CORE)  ## a small world and three real clips through the whole pipeline,
 	$(BIN)/synflow inspect runs/demo --html runs/demo/report.html
 
 test: $(DEV)  ## all tests but the slow ones; ARGS="-k name" narrows them, JOBS=1 runs them one by one
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point, long docs, the image as a script
 	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)

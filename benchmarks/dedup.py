@@ -238,17 +238,20 @@ def edits(folder: Path, originals: list[Path]) -> None:
         )
     sandbox.close()
     found: dict[str, list[bool]] = defaultdict(list)
+    missed: Counter[str] = Counter()
     strange = []
     for one, decision in zip(rows, Dedup().settle(rows, 0), strict=True):
         kept = decision.drop.detail if decision.drop else ""
         stem, _, edit = str(one["clip"]).partition(".")
         if edit:
             found[edit].append(kept.partition(".")[0] == stem)
+            missed[stem] += not found[edit][-1]
         if kept and kept.partition(".")[0] != stem:
             strange.append((one["clip"], kept))
     for edit, results in sorted(found.items()):
         print(f"| {edit.replace('_', ' ')} | {sum(results)} of {len(results)} |")
     total = [one for results in found.values() for one in results]
+    print(f"missed, by original: {dict(missed)}")
     print(f"found {sum(total)} of {len(total)}; taken for copies of another: {strange}")
 
 

@@ -17,8 +17,6 @@ from synflow.manifest import load_manifest
 from synflow.media.sandbox import Sandbox
 from synflow.world.render import render_world
 
-pytestmark = pytest.mark.xdist_group("run")
-
 
 def test_each_source_is_scanned_once_and_stored_frames_serve_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

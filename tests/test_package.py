@@ -37,8 +37,6 @@ stages:
   - expand: {{}}
 """
 
-pytestmark = pytest.mark.xdist_group("wheel")
-
 
 def call(command: list[str | Path], cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
     """Run ``command`` in ``cwd`` without any variable that points at the checkout."""

@@ -31,8 +31,6 @@ from synflow.world.render import render_world
 SHARED = ("id", "record_id", "task", "domain", "clip_id", "query_clip_id", "source_id", "source_uri", "licence")
 """What the ``.json`` member of a pair and its row of the index both say."""
 
-pytestmark = pytest.mark.xdist_group("run")
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:

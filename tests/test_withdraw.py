@@ -23,7 +23,6 @@ from synflow.store.reader import open_dataset
 from synflow.store.verify import verify
 from synflow.world.render import render_world
 
-pytestmark = pytest.mark.xdist_group("withdraw")
 STAGES = [{"validate": {"min_short_side": 144}}, "partners", {"expand": {"elsewhere": 0.7}}]
 
 

@@ -23,8 +23,6 @@ from synflow.store.index import CLIPS, PAIRS, REJECTS
 from synflow.store.verify import verify
 from synflow.world.render import render_world
 
-pytestmark = pytest.mark.xdist_group("cards")
-
 HOSTILE = "<script>alert(1)</script> | [x](javascript:1) `rm` \u202edcba \U0001f984 " + "word " * 10_000
 STRANGE = "videos/<img src=x onerror=alert(1)> | \U0001f984.mp4"
 LICENCES = ("CC-BY-4.0", "CC-BY-NC-4.0", "unknown", "House <b>rules</b> | v2")

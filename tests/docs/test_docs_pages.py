@@ -13,7 +13,6 @@ import yaml
 from docpages import PAGES, ROOT, Block, blocks, typed
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-pytestmark = pytest.mark.xdist_group("docs")
 
 
 def only(language: str) -> list[Block]:

@@ -12,7 +12,6 @@ import pytest
 from docpages import ROOT, blocks
 
 PAGE = ROOT / "docs" / "write-a-stage.md"
-pytestmark = pytest.mark.xdist_group("docs")
 
 
 def call(folder: Path, site: Path, *command: str) -> subprocess.CompletedProcess[str]:

@@ -18,8 +18,6 @@ from synflow.registry import found
 from synflow.store.layout import RunLayout
 from synflow.store.receipts import read_receipt
 
-pytestmark = pytest.mark.xdist_group("executors")
-
 PLUGIN = Path(__file__).resolve().parent.parent / "faults" / "plugin"
 CHOICES = {"serial": {"use": "serial"}, "ray": {"use": "ray", "address": "local", "cpus": 2}}
 

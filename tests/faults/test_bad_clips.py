@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from fault_runs import finish, outcome, start, write_manifest
 
-pytestmark = pytest.mark.xdist_group("clips")
-
 PLUGIN_DECODER = "faulty:FaultyDecoder"
 RAY = {"use": "ray", "cpus": 2}
 

@@ -15,8 +15,6 @@ import pytest
 from fault_runs import finish, start, write_manifest
 from test_bad_clips import PLUGIN_DECODER, many_files
 
-pytestmark = pytest.mark.xdist_group("interruptions")
-
 RAY = {"use": "ray", "cpus": 2}
 SERIAL = {"use": "serial"}
 

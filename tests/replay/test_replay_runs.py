@@ -23,8 +23,6 @@ from synflow.replay import Fate, Replay, replay
 from synflow.store.layout import RunLayout
 from synflow.world.render import render_world
 
-pytestmark = pytest.mark.xdist_group("replay")
-
 CURATION: list[Any] = [
     {"validate": {"min_short_side": 96}},
     {"shots": {"min_clip": 1.0}},

@@ -19,8 +19,6 @@ from synflow.records import Caption, Sample
 from synflow.registry import stage_class, stage_names
 from synflow.world.render import render_world
 
-pytestmark = pytest.mark.xdist_group("reuse")
-
 READERS = ("/stages/", "/synflow/media/")
 NOT_READERS = ("/synflow/media/session.py",)
 """Decodes the pictures of a clip, which every stage may see."""

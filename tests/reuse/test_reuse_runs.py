@@ -32,8 +32,6 @@ from synflow.store.survey import survey
 from synflow.store.verify import verify
 from synflow.world.render import render_world
 
-pytestmark = pytest.mark.xdist_group("reuse")
-
 STAGES: list[Any] = [
     {"validate": {"min_short_side": 96}},
     {"shots": {"min_clip": 1.0}},

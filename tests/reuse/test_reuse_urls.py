@@ -21,7 +21,7 @@ from synflow import run as engine
 from synflow.manifest import load_manifest
 from synflow.world.render import render_world
 
-pytestmark = [pytest.mark.xdist_group("reuse"), pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 STAGES: list[Any] = [
     {"validate": {"min_short_side": 96}},
