@@ -178,7 +178,10 @@ def test_two_processes_train_what_one_does(made_run: Path, tiny_base: Path, tmp_
     ]
     told = [one.communicate(timeout=240)[1].decode() for one in started]
     assert [one.returncode for one in started] == [0, 0], told
-    assert_alike(weights(tmp_path / "one"), weights(tmp_path / "two"), 1e-5)
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    apart = torch.cat([(one[name] - two[name]).abs().flatten() for name in one])
+    # Adam makes a step of whatever sign the rounding of a gradient of nearly nothing has: a few weights may show it.
+    assert float((apart > 1e-5).float().mean()) < 1e-3 and float(apart.max()) <= 1e-4
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
 
 
