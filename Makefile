@@ -99,7 +99,7 @@ lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(DEV)  ## write docs/stages.md anew from the code
+docs: $(DEV)  ## write the pages of reference (stages, manifest, prompts) anew from the code
 	$(BIN)/python docs/generate.py
 
 bench: $(DEV)  ## the benchmarks that take minutes, or BENCH="dedup memory"; see benchmarks/README.md

@@ -1,22 +1,24 @@
-"""Writes docs/stages.md from the registered stages: parameters, units, reason codes.
+"""Writes stages.md, manifest.md and prompts.md from the code: parameters, units, reason codes, keys, slots, schemas.
 
-Run: ``python docs/generate.py`` (``--check`` only compares, and exits 1 where the page is stale).
+Run: ``python docs/generate.py`` (``--check`` only compares, and exits 1 where a page is stale).
 """
 
 from __future__ import annotations
 
-import inspect
 import json
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from manifest_page import manifest_page
+from markdown import attributes_of, cell, first_paragraph, table
+from prompts_page import prompts_page
+
 from synflow.chain import ENGINE_REASONS, MEDIA_REASONS
 from synflow.registry import stage_classes
 
-PAGE = Path(__file__).resolve().parent / "stages.md"
+FOLDER = Path(__file__).resolve().parent
 ORDER = (
     "validate",
     "shots",
@@ -150,39 +152,6 @@ MEASURES: Mapping[str, str] = {
 """What the stages measure, with units; a test compares the names with those of a run."""
 
 
-def attributes_of(doc: str) -> dict[str, str]:
-    """Return what the ``Attributes:`` section of a docstring says of each name; ``a, b: text`` counts for both."""
-    section = re.search(r"^Attributes:\n((?:[ \t]+.*\n?|\n)+)", inspect.cleandoc(doc), re.MULTILINE)
-    if section is None:
-        return {}
-    said: dict[str, str] = {}
-    names: list[str] = []
-    for line in inspect.cleandoc(section[1]).splitlines():
-        start = re.match(r"([a-z_][\w, ]*?): (.*)", line)
-        if start and not line.startswith(" "):
-            names = [name.strip() for name in start[1].split(",")]
-            said.update(dict.fromkeys(names, start[2].strip()))
-        elif names and line.strip():
-            said.update({name: f"{said[name]} {line.strip()}" for name in names})
-    return said
-
-
-def first_paragraph(doc: str | None) -> str:
-    """Return the first paragraph of a docstring on one line."""
-    return " ".join(inspect.cleandoc(doc or "").split("\n\n")[0].split())
-
-
-def cell(text: str) -> str:
-    """Return ``text`` as it may stand in a cell of a table."""
-    return " ".join(text.replace("``", "`").split()).replace("|", "\\|")
-
-
-def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    """Return a Markdown table."""
-    lines = [heads, ("---",) * len(heads), *rows]
-    return ["| " + " | ".join(line) + " |" for line in lines] + [""]
-
-
 def kind_of(stage: Any) -> str:
     """Return how a stage looks at samples, in words."""
     corpus = any("settle" in base.__dict__ for base in stage.__mro__)
@@ -224,8 +193,8 @@ def reasons(codes: Mapping[str, str]) -> list[str]:
     return table(("reason", "a sample is dropped because"), rows) if rows else []
 
 
-def page() -> str:
-    """Return the whole page."""
+def stages_page() -> str:
+    """Return the page on the stages."""
     classes = stage_classes()
     ours = [name for name in ORDER if name in classes]
     lines = [HEAD]
@@ -236,13 +205,20 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+PAGES = {"stages.md": stages_page, "manifest.md": manifest_page, "prompts.md": prompts_page}
+
+
 def main() -> int:
-    """Write the page, or compare it."""
-    text = page()
-    if "--check" in sys.argv[1:]:
-        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    """Write the pages, or compare them."""
+    stale = 0
+    for name, page in PAGES.items():
+        text, path = page(), FOLDER / name
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            print(f"{name} is stale", file=sys.stderr)
+            stale = 1
+    return stale
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ ModelName = Annotated[str, Field(min_length=1), AfterValidator(full_name)]
 
 
 class ApiKey(Part):
-    """The name of the environment variable that holds a secret; the secret itself never stands in a manifest."""
+    """Where a secret is: it never stands in a manifest itself.
+
+    Attributes:
+        env: name of the environment variable that holds it.
+    """
 
     env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
@@ -30,6 +34,8 @@ class Served(Part):
 
     Attributes:
         base_url: one or more, with the ``/v1``; all pictures of a clip go to one of them.
+        model: as the server names it, or a short name such as ``qwen2.5-vl-7b``.
+        api_key: ``{env: NAME}``, where the server wants one.
         revision: of the weights; only recorded.
         timeout: seconds for one answer.
         attempts: of one request, the first one counted; ``patience`` seconds for all of them together.
@@ -61,6 +67,7 @@ class Loaded(Part):
         tensor_parallel: GPUs over which one copy is split; None: as many of 80 GB as a known checkpoint needs, else 1.
         max_model_len: tokens of the longest request and its answer; None: as the model says.
         gpu_memory: share of the memory of a GPU that vLLM may take.
+        dtype: of the weights; ``auto``: as the model says.
         engine: further arguments of vLLM's engine by their Python names, such as ``enforce_eager: true``.
     """
 
@@ -105,6 +112,8 @@ class VllmEngine(Loaded, Sampled):
     """A vLLM engine inside a Ray actor that owns the GPUs; needs the extra ``vllm``.
 
     Attributes:
+        model: an id on a hub, a folder, or a short name such as ``qwen2.5-vl-7b``.
+        revision: of the weights.
         replicas: engines side by side; all requests on a clip go to one.
         gpus: that Ray gives to each replica; None: ``tensor_parallel``, and 0 is for a CPU build of vLLM.
         concurrency: requests in flight at each replica, of one worker.
@@ -150,7 +159,12 @@ class HttpEmbedder(Served):
 
 
 class ModelsSpec(Part):
-    """The models that stages may ask: ``vlm`` sees and writes, ``embed`` compares texts with pictures."""
+    """The models that stages may ask.
+
+    Attributes:
+        vlm: sees and writes.
+        embed: compares texts with pictures.
+    """
 
     vlm: Signals | HttpVlm | VllmEngine = Field(Signals(), discriminator="use")
     embed: Signals | TransformersEmbedder | HttpEmbedder = Field(Signals(), discriminator="use")

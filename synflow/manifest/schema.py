@@ -51,6 +51,7 @@ class RaySpec(Part):
     """Ray: ``local`` starts it on this machine, any other address joins a cluster.
 
     Attributes:
+        address: ``local``, ``auto`` for the cluster that this machine is part of, or ``host:port`` of its head.
         cpus: workers at a time; None takes all that Ray has.
     """
 
@@ -66,6 +67,7 @@ class MediaSpec(Part):
         video: whether the video of a pair is stored as ``frames`` (JPEGs) or as a ``clip`` (mp4).
         frames: pictures that stand for a video.
         short_side: pixels of the shorter side of stored pictures; smaller sources keep theirs.
+        jpeg_quality: of stored pictures, 1 to 100.
         decoder: ``pyav``, ``decord``, or ``module:Class`` of a plugin.
         deadline: seconds that decoding one source may take; ``memory``: bytes that its process may hold.
     """
@@ -80,7 +82,12 @@ class MediaSpec(Part):
 
 
 class ShardSpec(Part):
-    """How large a shard of the dataset may grow: pairs and bytes (``512MiB``), whichever is reached first."""
+    """How large a shard of the dataset may grow: whichever is reached first.
+
+    Attributes:
+        max_samples: pairs.
+        max_bytes: of the tar (``512MiB``).
+    """
 
     max_samples: int = Field(1000, ge=1, le=10_000_000)
     max_bytes: Size = Field(512 << 20, ge=1 << 10, json_schema_extra={"examples": ["512MiB"]})
@@ -90,7 +97,8 @@ class DownloadSpec(Part):
     """Limits for records that give a ``url``.
 
     Attributes:
-        max_bytes: of one video (``2GiB``); timeout: seconds for one video.
+        max_bytes: of one video (``2GiB``).
+        timeout: seconds for one video.
         allow_private: whether addresses of this machine or of its networks may be asked.
     """
 
@@ -116,7 +124,12 @@ class Manifest(Part):
     """A whole manifest, checked.
 
     Attributes:
+        version: 1, of the manifest's own form.
+        name: of the run: letters, digits, ``.``, ``_`` and ``-``, 64 at most.
         seed: of everything that is drawn.
+        inputs: lists of videos.
+        executor: what the work runs on.
+        stages: ``- name: {parameter: value}`` in order; parameters left out take their defaults.
         output: the run directory, relative to the manifest; ``runs/<name>`` where omitted.
         shard_clips: source videos in one unit of work.
         targets: pairs wanted of each task; None: all that can be made.
