@@ -79,7 +79,7 @@ def test_the_plain_line() -> None:
 
 
 def test_plain_lines_come_at_intervals_and_failures_at_once() -> None:
-    stream = io.StringIO()
+    stream, began = io.StringIO(), time.monotonic()
     with PlainProgress(people(stream), every=0.05) as progress:
         progress(dict(STARTED))
         progress(
@@ -90,7 +90,8 @@ def test_plain_lines_come_at_intervals_and_failures_at_once() -> None:
     lines = stream.getvalue().splitlines()
     assert lines[0].endswith(r"failed: curate shard 000003: disk \x1b[31mgone")
     assert lines[1].endswith("again:  curate shard 000002: worker died")
-    assert 2 <= sum(line.endswith("0 pairs · 0 dropped") for line in lines) <= 4
+    most = (time.monotonic() - began) / 0.05 + 1  # on a crowded machine a sleep takes longer than asked
+    assert 2 <= sum(line.endswith("0 pairs · 0 dropped") for line in lines) <= most
     said = len(stream.getvalue())
     time.sleep(0.1)
     assert len(stream.getvalue()) == said, "nothing is said after the end"
