@@ -87,6 +87,8 @@ def batch(draw: np.random.Generator, start: int, tasks: np.ndarray) -> pa.Table:
         "source_id": [name_of(place % 400_000) for place in places],
         "source_uri": [f"videos/{place % 400_000:07d}.mp4" for place in places], "licence": ["CC-BY-4.0"] * size,
         "shard": [f"shards/{task}/{task}-000000.tar" for task in tasks], "offset": [place * 1024 for place in places],
+        "query_source_uri": [""] * size, "query_licence": [""] * size, "target_licence": ["CC-BY-4.0"] * size,
+        "relation": [""] * size, "kinship": [""] * size,
         "bytes": [1024] * size, "model": ["Qwen/Qwen2.5-VL-7B-Instruct"] * size, "prompt": ["video-captions"] * size,
     }  # fmt: skip
     return pa.table(columns, schema=PAIRS)

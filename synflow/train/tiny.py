@@ -31,7 +31,7 @@ TEXTS = (
     '{"1": "two dogs run through the snow", "2": "a man in a blue coat opens the door", "3": ["yes", "no"]}',
 )
 SPREAD = 0.15
-"""Standard deviation of the weights; at the usual 0.02 the answers hardly depend on what is asked."""
+"""Standard deviation of the weights of one that is served: at the usual 0.02 its answers hardly depend on the asks."""
 TEMPLATE = (
     "{% for message in messages %}"
     "{% if loop.first and message['role'] != 'system' %}"
