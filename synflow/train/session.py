@@ -149,9 +149,9 @@ def base_of(recipe: Recipe, ranks: Ranks) -> str:
         return recipe.base
     folder = recipe.out / "base"
     if ranks.first and not (folder / "config.json").is_file():
-        from synflow.train.tiny import make
+        from synflow.train.tiny import TRAINED, make
 
-        make(folder, recipe.seed)
+        make(folder, recipe.seed, spread=TRAINED)
     ranks.agree(None)
     return str(folder)
 

@@ -3,7 +3,7 @@
 It trains on a CPU in minutes, vLLM serves it, and the tests of both use it.
 
 The architecture is the real one: window attention in the vision tower, three-part rotary positions, Qwen's special
-tokens and its turns. What it writes is noise, made to depend on what it is shown by a wide spread of the weights.
+tokens and its turns. What it writes is noise, which depends on what it is shown where the weights are spread widely.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ TEXTS = (
     "A red ball rolls from left to right over a green lawn while the camera pans slowly to the right.",
     '{"1": "two dogs run through the snow", "2": "a man in a blue coat opens the door", "3": ["yes", "no"]}',
 )
-SPREAD = 0.15
-"""Standard deviation of the weights of one that is served: at the usual 0.02 its answers hardly depend on the asks."""
+SERVED = 0.15
+"""Standard deviation of the weights of one that answers: at the usual 0.02 it hardly depends on what is asked."""
+TRAINED = 0.04
+"""That of one to be trained: from 0.15 it learns its pairs by heart and finds nothing that was held out."""
 TEMPLATE = (
     "{% for message in messages %}"
     "{% if loop.first and message['role'] != 'system' %}"
@@ -54,13 +56,14 @@ PIXELS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def make(folder: Path, seed: int = 0, texts: Sequence[str] = ()) -> Path:
+def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float = SERVED) -> Path:
     """Write configuration, tokenizer, processors and weights into ``folder``; the same bytes every time.
 
     Args:
         folder: is made where it is not there.
         seed: draws the weights.
         texts: what the vocabulary is learned from, beside the prompts.
+        spread: standard deviation of the weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     words = _tokenizer(folder, texts)
@@ -71,7 +74,7 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = ()) -> Path:
     }  # fmt: skip
     text = {
         "vocab_size": -(-len(words) // 64) * 64, "hidden_size": 128, "intermediate_size": 256,
-        "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "initializer_range": SPREAD,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "initializer_range": spread,
         "max_position_embeddings": 32768, "rope_theta": 1000000.0, "tie_word_embeddings": False,
         "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]},
         "bos_token_id": words.convert_tokens_to_ids("<|endoftext|>"),
@@ -79,10 +82,10 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = ()) -> Path:
     }  # fmt: skip
     vision = {
         "depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "out_hidden_size": 128,
-        "window_size": 112, "fullatt_block_indexes": [1], "tokens_per_second": 2, "initializer_range": SPREAD,
+        "window_size": 112, "fullatt_block_indexes": [1], "tokens_per_second": 2, "initializer_range": spread,
     }  # fmt: skip
     torch.manual_seed(seed)
-    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, initializer_range=SPREAD, **ids)
+    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, initializer_range=spread, **ids)
     Qwen2_5_VLForConditionalGeneration(config).save_pretrained(folder)
     image = {**PIXELS, "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
     video = {**PIXELS, "video_processor_type": "Qwen2VLVideoProcessor", "processor_class": "Qwen2_5_VLProcessor"}
