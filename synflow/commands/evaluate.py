@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synflow.commands.output import shell, write_json
+from synflow.commands.ticker import Ticker
 from synflow.console import clean, count_of, people
 from synflow.errors import Interrupted, Refused, UsageError
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from synflow.evaluate.evaluation import Evaluation
     from synflow.evaluate.outcome import Benchmark
     from synflow.evaluate.recipe import Recipe
-
-EVERY = 10.0
-"""Seconds between two lines of progress."""
 
 
 def evaluate_recipe(
@@ -52,7 +49,7 @@ def evaluate_recipe(
     _own(target)
     try:
         with Lock(target / "lock"), Decoder() as decoder:
-            made = evaluate(recipe, folder, embedder, identity, decoder, _Progress(), target)
+            made = evaluate(recipe, folder, embedder, identity, decoder, Ticker(), target)
             report = write_report(made, recipe, target)
     except KeyboardInterrupt:
         raise Interrupted(
@@ -94,21 +91,6 @@ def _check(embedder: Any, *, as_json: bool) -> int:
     else:
         people().print(f"{clean(embedder.model)} holds what an embedder must")
     return 2 if found else 0
-
-
-class _Progress:
-    """Prints what is done just now, a line every ten seconds."""
-
-    def __init__(self) -> None:
-        self._console = people()
-        self._last = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        from rich.text import Text
-
-        if time.monotonic() - self._last >= EVERY:
-            self._last = time.monotonic()
-            self._console.print(Text(f"{clean(what, 80)}  {done:,} of {total:,}", style="dim"))
 
 
 def _show(recipe: Recipe, made: Evaluation, report: Path) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synflow.commands.output import existing_folder, shell, write_json
+from synflow.commands.ticker import Ticker
 from synflow.console import clean, count_of, people
 from synflow.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from synflow.mining import Mined, Settings
-
-EVERY = 10.0
-"""Seconds between two lines of progress."""
 
 
 def mine_run(folder: Path, embedder: str, sets: Sequence[str], options: Sequence[str], *, as_json: bool) -> int:
@@ -29,7 +26,7 @@ def mine_run(folder: Path, embedder: str, sets: Sequence[str], options: Sequence
     spec = chosen.model_dump(mode="json")
     preflight({"embed": spec})
     try:
-        found = mine(folder, open_embedder(spec), chosen.identity(), settings, _Progress())
+        found = mine(folder, open_embedder(spec), chosen.identity(), settings, Ticker())
     except KeyboardInterrupt:
         raise Interrupted(
             "interrupted; what was embedded is kept", "type the command again: it goes on from there"
@@ -90,21 +87,6 @@ def _chosen(folder: Path, embedder: str, sets: Sequence[str]) -> Any:
     changes = [f"models.embed.{one}" for one in sets]
     place = Path(index.run.get("folder") or folder)
     return changed_manifest({**dump, "models": {"embed": spec}, "stages": []}, place, changes).models.embed
-
-
-class _Progress:
-    """Prints what is done just now, a line every ten seconds."""
-
-    def __init__(self) -> None:
-        self._console = people()
-        self._last = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        from rich.text import Text
-
-        if time.monotonic() - self._last >= EVERY:
-            self._last = time.monotonic()
-            self._console.print(Text(f"{what}  {done:,} of {total:,}", style="dim"))
 
 
 def _show(folder: Path, found: Mined) -> None:

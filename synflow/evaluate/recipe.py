@@ -14,7 +14,7 @@ from synflow.evaluate.reference import uvrb
 from synflow.evaluate.scoring import Cosine, MaxSim, Scorer, StochasticText
 from synflow.manifest.complaints import Complaint, complaints_of, raise_all
 from synflow.manifest.parts import Part
-from synflow.manifest.settings import apply_sets, read_yaml
+from synflow.manifest.settings import apply_sets, read_yaml, text_of
 from synflow.records import Task
 
 REMEDY = "docs/evaluate.md tells what a recipe may hold; manifests/evaluate/ has some to start from"
@@ -166,14 +166,7 @@ def load_recipe(path: Path, sets: Sequence[str] = ()) -> Recipe:
     Raises:
         UsageError: the file cannot be read, or something in it or in ``sets`` is wrong.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such recipe", REMEDY) from error
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UsageError(f"{path}: the recipe cannot be read: {cause}", REMEDY) from error
-    settings = read_yaml(text, str(path))
+    settings = read_yaml(text_of(path, "recipe", REMEDY), str(path))
     apply_sets(settings, sets, tuple(Recipe.model_fields), ())
     if not isinstance(settings.value, dict):
         raise UsageError(f"{path}: a recipe must be a mapping", REMEDY)

@@ -23,6 +23,7 @@ from synflow.errors import ServiceDown
 from synflow.evaluate.collection import Entry
 from synflow.evaluate.media import Loader
 from synflow.ids import digest, digest_of
+from synflow.models.contract import values_of
 
 BLOCK = 512
 """Items of a file."""
@@ -259,7 +260,7 @@ def embedded(embedder: Embedder, items: Sequence[Item | None], shape: Shape) -> 
     Raises:
         ServiceDown: a vector was made from other pictures than those of its item.
     """
-    whole = [] if shape == "parts" else [_single(vector) for vector in _asked(embedder, items)]
+    whole = [] if shape == "parts" else [_single(vector) for vector in values_of(embedder, items)]
     if shape == "one":
         return whole
     told = getattr(embedder, "parts", None)
@@ -272,7 +273,7 @@ def embedded(embedder: Embedder, items: Sequence[Item | None], shape: Shape) -> 
     else:
         single = [(place, one) for place, item in enumerate(items) if item is not None for one in _taken_apart(item)]
         held: list[list[Single]] = [[] for _ in items]
-        for (place, _), vector in zip(single, _asked(embedder, [one for _, one in single]), strict=True):
+        for (place, _), vector in zip(single, values_of(embedder, [one for _, one in single]), strict=True):
             if vector is not None:
                 held[place].append(vector)
         parts = [np.stack(own) if own else np.zeros((0, 0), np.float32) for own in held]
@@ -291,21 +292,3 @@ def _taken_apart(item: Item) -> list[Item]:
 
 def _single(vector: Single | None) -> Single:
     return np.zeros((0, 0), np.float32) if vector is None else vector[None]
-
-
-def _asked(embedder: Embedder, items: Sequence[Item | None]) -> list[Single | None]:
-    asked = [item for item in items if item is not None]
-    found = iter(embedder.embed(asked) if asked else ())
-    values: list[Single | None] = []
-    for item in items:
-        if item is None:
-            values.append(None)
-            continue
-        vector = next(found)
-        if vector.values is not None and tuple(vector.bound) != tuple(picture.digest for picture in item.pictures):
-            raise ServiceDown(
-                f"{embedder.model} returned a vector that was made from other pictures than it was sent",
-                "check the server; what was embedded before is kept",
-            )
-        values.append(vector.values)
-    return values

@@ -24,7 +24,7 @@ from synflow.manifest.schema import (
     ShardSpec,
     StageEntry,
 )
-from synflow.manifest.settings import Key, Origin, Settings, apply_sets, read_yaml
+from synflow.manifest.settings import Key, Origin, Settings, apply_sets, read_yaml, text_of
 
 __all__ = [
     "InputSpec", "Manifest", "MediaSpec", "ModelsSpec", "RaySpec", "SerialSpec", "ShardSpec", "StageEntry",
@@ -41,18 +41,7 @@ def load_manifest(path: Path, sets: Sequence[str] = ()) -> Manifest:
         UsageError: the file cannot be read, or something in it or in ``sets`` is wrong.
     """
     remedy = "give the path of a manifest; manifests/demo.yaml is one to start from"
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such manifest", remedy) from error
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{path}: the manifest cannot be read: {cause}", remedy) from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}:{line}: not UTF-8 text", "save the manifest as UTF-8") from error
+    text = text_of(path, "manifest", remedy)
     return parse_manifest(text, str(path), path.absolute().parent, sets)
 
 

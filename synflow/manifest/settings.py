@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -107,6 +108,26 @@ class _Loader(yaml.SafeLoader):
 
 for _name, _pattern, _first in _CORE:
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(_pattern), ["" if c == "\0" else c for c in _first])
+
+
+def text_of(path: Path, kind: str, remedy: str) -> str:
+    """Return the text of a YAML file that a user names; ``kind`` is what it is, for messages.
+
+    Raises:
+        UsageError: there is none, it cannot be read, or it is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such {kind}", remedy) from error
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{path}: the {kind} cannot be read: {cause}", remedy) from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: not UTF-8 text", f"save the {kind} as UTF-8") from error
 
 
 def read_yaml(text: str, label: str, first_line: int = 1) -> Settings:

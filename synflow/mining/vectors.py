@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from synflow.asks import Embedder, Item, Picture, Vector
+from synflow.asks import Embedder, Item, Picture
 from synflow.durable import Attempt, forget, make_folder, seal
 from synflow.errors import ServiceDown
 from synflow.ids import digest, digest_of
 from synflow.mining.corpus import Corpus
 from synflow.mining.films import Films
+from synflow.models.contract import values_of
 from synflow.store.index import read_parquet, write_parquet
 from synflow.store.layout import RunLayout
 from synflow.store.negatives import VECTORS, folder_of
@@ -75,7 +76,7 @@ class VectorStore:
                 tell("embed", start, len(order))
                 batch = order[start : start + BATCH]
                 items = [self._item(dataset, corpus.where[item], films) for item in batch]
-                for item, vector in zip(batch, _bound(embedder, items), strict=True):
+                for item, vector in zip(batch, values_of(embedder, items), strict=True):
                     raw = b"" if vector is None else vector.astype(np.float16).tobytes()
                     fresh.append({"key": corpus.keys[item], "vector": raw})
                     vectors = _put(vectors, known, item, raw)
@@ -138,29 +139,6 @@ def _put(vectors: Half | None, known: npt.NDArray[np.bool_], place: int, raw: by
         )
     vectors[place] = values
     return vectors
-
-
-def _bound(embedder: Embedder, items: Sequence[Item | None]) -> list[npt.NDArray[np.float32] | None]:
-    """Return the values of vectors, each made from what was sent for it.
-
-    Raises:
-        ServiceDown: a vector names other pictures than those of its item.
-    """
-    asked = [item for item in items if item is not None and (item.text or item.pictures)]
-    found: Iterator[Vector] = iter(embedder.embed(asked) if asked else ())
-    values: list[npt.NDArray[np.float32] | None] = []
-    for item in items:
-        if item is None or not (item.text or item.pictures):
-            values.append(None)
-            continue
-        vector = next(found)
-        if vector.values is not None and tuple(vector.bound) != tuple(picture.digest for picture in item.pictures):
-            raise ServiceDown(
-                f"{embedder.model} returned a vector that was made from other pictures than it was sent",
-                "check the server; what was embedded before is kept",
-            )
-        values.append(vector.values)
-    return values
 
 
 def paths_of(layout: RunLayout) -> list[Path]:

@@ -19,12 +19,16 @@ Whoever opens a model wraps it as ``Journalled(backend, path, append_lines)``; `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from synflow.asks import Embedder, Vlm
-from synflow.errors import UsageError
+from synflow.asks import Embedder, Item, Vlm
+from synflow.errors import ServiceDown, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 def open_vlm(spec: Mapping[str, Any]) -> Vlm:
@@ -157,3 +161,27 @@ def _no_options(role: str, options: Mapping[str, Any]) -> None:
     given = sorted(k for k, v in options.items() if v is not None)
     if given:
         raise UsageError(f"models.{role}: signals takes no parameter {given[0]!r}", "remove it")
+
+
+def values_of(embedder: Embedder, items: Sequence[Item | None]) -> list[npt.NDArray[np.float32] | None]:
+    """Return the values of vectors, each made from what was sent for it; None where there was nothing to send.
+
+    Raises:
+        ServiceDown: a vector names other pictures than those of its item.
+    """
+    full = [item if item is not None and (item.text or item.pictures) else None for item in items]
+    asked = [item for item in full if item is not None]
+    found = iter(embedder.embed(asked) if asked else ())
+    values: list[npt.NDArray[np.float32] | None] = []
+    for item in full:
+        if item is None:
+            values.append(None)
+            continue
+        vector = next(found)
+        if vector.values is not None and tuple(vector.bound) != tuple(picture.digest for picture in item.pictures):
+            raise ServiceDown(
+                f"{embedder.model} returned a vector that was made from other pictures than it was sent",
+                "check the server; what was embedded before is kept",
+            )
+        values.append(vector.values)
+    return values

@@ -18,7 +18,7 @@ from synflow.errors import UsageError
 from synflow.manifest.backends import HttpEmbedder, TransformersEmbedder
 from synflow.manifest.complaints import Complaint, complaints_of, raise_all
 from synflow.manifest.parts import Part
-from synflow.manifest.settings import Settings, apply_sets, read_yaml
+from synflow.manifest.settings import Settings, apply_sets, read_yaml, text_of
 from synflow.records import TASKS, Task
 
 LOWEST: tuple[Task, ...] = ("t2t", "t2i", "i2v", "v2v", "t2v", "ti2v", "tv2v")
@@ -310,15 +310,7 @@ def load_recipe(path: Path, sets: Sequence[str] = ()) -> Recipe:
     Raises:
         UsageError: the file cannot be read, or something in it or in ``sets`` is wrong.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such recipe", REMEDY) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text", "save the recipe as UTF-8") from error
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: the recipe cannot be read: {error}", REMEDY) from error
-    return parse_recipe(text, str(path), path.absolute().parent, sets)
+    return parse_recipe(text_of(path, "recipe", REMEDY), str(path), path.absolute().parent, sets)
 
 
 def parse_recipe(text: str, label: str, folder: Path, sets: Sequence[str] = ()) -> Recipe:
