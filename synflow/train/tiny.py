@@ -18,6 +18,7 @@ import torch
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers.utils import logging
 
 from synflow import prompts
 
@@ -65,6 +66,7 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float =
         texts: what the vocabulary is learned from, beside the prompts.
         spread: standard deviation of the weights.
     """
+    logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
     words = _tokenizer(folder, texts)
     ids = {
