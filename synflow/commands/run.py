@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from synflow.commands.output import existing_folder, shell
 from synflow.console import clean, count_of, duration_of, people
-from synflow.errors import Incomplete, Interrupted
+from synflow.errors import Incomplete, Interrupted, UsageError
 from synflow.store.lock import early_lock
 
 if TYPE_CHECKING:
@@ -21,13 +22,25 @@ if TYPE_CHECKING:
 
 def run_manifest(manifest: Path, out: Path | None, sets: Sequence[str], reuse: Path | None = None) -> int:
     """Run a manifest, or continue its unfinished run; return the exit code."""
+    _refuse_url(str(out or ""))
     with (early_lock(out.resolve()) if out is not None else None) or nullcontext() as lock:
         from synflow import run as engine
         from synflow.manifest import load_manifest
 
         loaded = load_manifest(manifest, sets)
+        if out is None:
+            _refuse_url(loaded.output)
         folder = out if out is not None else loaded.out
         return _watched(folder, lambda listener: engine.run(loaded, folder, listener, reuse=reuse, lock=lock))
+
+
+def _refuse_url(name: str) -> None:
+    """Refuse a URL where a folder must be: it would be taken for a folder of that name."""
+    if re.match(r"[a-z][a-z0-9+.-]+:/", name, re.IGNORECASE):
+        raise UsageError(
+            f"output: {name} is no folder, and a run works in one",
+            "give a folder; when the run is complete, `synflow export DIR URL --to shards` copies its dataset",
+        )
 
 
 def resume_run(folder: Path, *, failed_only: bool) -> int:

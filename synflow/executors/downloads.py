@@ -9,6 +9,7 @@ from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_stream
 from synflow.records import Location
 from synflow.sources.http import fetch
+from synflow.sources.objects import fetch_object, in_bucket
 
 
 class SourceChanged(Exception):
@@ -50,19 +51,20 @@ class Downloads(Mapping[str, Location]):
         target = self._target(location)
         if not target.exists():
             try:
-                fetch(
-                    location.url,
-                    target,
-                    max_bytes=self._max_bytes,
-                    timeout=self._timeout,
-                    allow_private=self._allow_private,
-                )
+                self._fetch(location, target)
             except ClipFailure:
                 if record_id in self._expected:
                     raise SourceChanged(record_id) from None
                 raise
             self._check(record_id, target)
         return Location(path=str(target))
+
+    def _fetch(self, location: Location, target: Path) -> None:
+        limit, timeout = self._max_bytes, self._timeout
+        if in_bucket(location.url):
+            fetch_object(location, target, max_bytes=limit, timeout=timeout)
+        else:
+            fetch(location.url, target, max_bytes=limit, timeout=timeout, allow_private=self._allow_private)
 
     def _check(self, record_id: str, target: Path) -> None:
         promised = self._expected.get(record_id)
@@ -85,4 +87,4 @@ class Downloads(Mapping[str, Location]):
             self._target(location).unlink(missing_ok=True)
 
     def _target(self, location: Location) -> Path:
-        return self._folder / f"source-{digest(location.url.encode())[:16]}"
+        return self._folder / f"source-{digest(f'{location.url}#{location.offset}'.encode())[:16]}"

@@ -25,8 +25,8 @@ class InputSpec(Part):
 
     Attributes:
         clips: a ``.jsonl``, ``.csv`` or ``.parquet`` list, a folder of videos, or webdataset tars
-            (``x-{000..099}.tar``, ``x-*.tar``); relative to the manifest.
-        root: where relative paths of the list start; by default the folder of the list.
+            (``x-{000..099}.tar``, ``x-*.tar``); relative to the manifest, or a URL of an object store.
+        root: where relative paths of the list start, a folder or a URL; by default the folder of the list.
         licence, dataset, attribution: for records that state none.
     """
 
@@ -94,7 +94,7 @@ class ShardSpec(Part):
 
 
 class DownloadSpec(Part):
-    """Limits for records that give a ``url``.
+    """Limits for videos that are fetched from the web or an object store.
 
     Attributes:
         max_bytes: of one video (``2GiB``).

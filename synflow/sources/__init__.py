@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from synflow.bucket import Bucket
 from synflow.errors import UsageError
 from synflow.records import InputRecord
+from synflow.sources.buckets import read_bucket, tars_in
 from synflow.sources.folder import check_folder, read_folder
 from synflow.sources.lists import read_csv, read_jsonl, unreadable
+from synflow.sources.objects import BucketFile, in_bucket
 from synflow.sources.parquet import read_parquet
-from synflow.sources.record import Entry, Ground, derived_id, record_of
-from synflow.sources.tars import is_tars, read_tar, tars_of
+from synflow.sources.record import Entry, Ground, bucket_of, derived_id, record_of
+from synflow.sources.tars import is_tars, read_tar, tars_of, whole_tars
 
 __all__ = ["Inputs", "ListSpec", "read_inputs"]
 
-_READERS: dict[str, Callable[[Path], Iterator[Entry]]] = {
+_READERS: dict[str, Callable[[Path | BucketFile], Iterator[Entry]]] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
     ".csv": read_csv,
@@ -82,9 +85,9 @@ def _open(spec: ListSpec, folder: Path, names: set[str]) -> list[tuple[Ground, I
     for name in (str(folder), spec.clips, spec.root or ""):
         if not name.isprintable():
             raise UsageError(f"inputs: the path {name!r} holds what is no text", "rename the folder or the list")
-    root = Path(folder, spec.root) if spec.root else None
-    if root is not None:
-        check_folder(root, "the root of a list")
+    root = _root(spec, folder)
+    if in_bucket(spec.clips):
+        return _open_bucket(spec, root, names)
     if is_tars(spec.clips):
         return [(_ground(spec, path, root, names), read_tar(path)) for path in tars_of(folder, spec.clips)]
     path = Path(folder, spec.clips)
@@ -97,17 +100,42 @@ def _open(spec: ListSpec, folder: Path, names: set[str]) -> list[tuple[Ground, I
     return [(_ground(spec, path, root, names), reader(path))]
 
 
-def _ground(spec: ListSpec, path: Path, root: Path | None, names: set[str]) -> Ground:
+def _root(spec: ListSpec, folder: Path) -> str:
+    """Return where relative paths start: a folder or a URL; empty where the list does not say."""
+    if not spec.root:
+        return ""
+    if in_bucket(spec.root):
+        return Bucket(spec.root).url
+    root = Path(folder, spec.root)
+    check_folder(root, "the root of a list")
+    return str(root)
+
+
+def _open_bucket(spec: ListSpec, root: str, names: set[str]) -> list[tuple[Ground, Iterator[Entry]]]:
+    """Return the readers of what lies in an object store."""
+    if is_tars(spec.clips):
+        tars = tars_in(whole_tars(spec.clips))
+        return [(_ground(spec, tar, root, names), read_tar(tar)) for tar in tars]
+    reader = _READERS.get(PurePosixPath(spec.clips).suffix.lower())
+    if reader is None:
+        place = BucketFile(spec.clips.rstrip("/"))
+        return [(_ground(spec, place, root, names), read_bucket(spec.clips))]
+    place = BucketFile(spec.clips)
+    return [(_ground(spec, place, root, names), reader(place))]
+
+
+def _ground(spec: ListSpec, path: Path | BucketFile, root: str, names: set[str]) -> Ground:
     name, again = path.name, 2
     while name in names:
         name, again = f"{path.name}({again})", again + 1
     names.add(name)
     return Ground(
         list_name=name,
-        root=str(root or path.parent),
+        root=root or (str(path.parent) if isinstance(path, Path) else path.url.rpartition("/")[0]),
         licence=spec.licence,
         dataset=spec.dataset,
         attribution=spec.attribution,
+        buckets=frozenset(bucket_of(one) for one in (spec.clips, spec.root or "") if in_bucket(one)),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from synflow.errors import UsageError
+from synflow.sources.objects import BucketFile
 from synflow.sources.record import LONGEST_TEXT, Entry, Fault, parse_object
 
 _MARKS = {
@@ -24,7 +25,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 @contextmanager
-def open_list(path: Path) -> Iterator[BinaryIO]:
+def open_list(path: Path | BucketFile) -> Iterator[BinaryIO]:
     """Open a list for reading bytes, its byte order mark skipped.
 
     Raises:
@@ -44,7 +45,7 @@ def open_list(path: Path) -> Iterator[BinaryIO]:
         raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, error: OSError) -> UsageError:
+def unreadable(path: Path | BucketFile, error: OSError) -> UsageError:
     """Return the error for a list that cannot be opened or read."""
     if isinstance(error, FileNotFoundError):
         return UsageError(f"{path}: there is no such list of clips", "paths of a manifest start at its own folder")
@@ -66,7 +67,7 @@ def read_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
             yield number, line.strip()
 
 
-def read_jsonl(path: Path) -> Iterator[Entry]:
+def read_jsonl(path: Path | BucketFile) -> Iterator[Entry]:
     """Yield the entries of a list with one JSON object a line."""
     with open_list(path) as stream:
         for number, line in read_lines(stream):
@@ -79,7 +80,7 @@ def read_jsonl(path: Path) -> Iterator[Entry]:
                 yield Entry(number, fault=str(fault))
 
 
-def read_csv(path: Path) -> Iterator[Entry]:
+def read_csv(path: Path | BucketFile) -> Iterator[Entry]:
     """Yield the entries of a CSV list: its first row names the fields, an empty cell states nothing.
 
     More than one column may be called ``caption``. ``start`` and ``end`` are read as numbers.
@@ -113,7 +114,7 @@ def _physical_lines(stream: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _header(path: Path, rows: Iterator[list[str]]) -> list[str]:
+def _header(path: Path | BucketFile, rows: Iterator[list[str]]) -> list[str]:
     try:
         header = [name.strip() for name in next(rows)]
     except StopIteration:

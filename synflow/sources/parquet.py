@@ -11,12 +11,13 @@ from typing import Any
 
 from synflow.errors import UsageError
 from synflow.sources.lists import unreadable
+from synflow.sources.objects import BucketFile
 from synflow.sources.record import Entry
 
 BATCH = 2048
 
 
-def read_parquet(path: Path) -> Iterator[Entry]:
+def read_parquet(path: Path | BucketFile) -> Iterator[Entry]:
     """Yield the rows of a parquet list; columns that hold bytes are left out.
 
     Raises:
@@ -26,7 +27,7 @@ def read_parquet(path: Path) -> Iterator[Entry]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as stream, pq.ParquetFile(stream) as file:
             columns = [field.name for field in file.schema_arrow if not _holds_bytes(pa, field.type)]
             if not {"path", "url"} & set(columns):
                 raise UsageError(f"{path}: no column is called path or url", f"its columns: {', '.join(columns[:12])}")

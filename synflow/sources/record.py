@@ -31,6 +31,7 @@ Their spelling in one character (U+0080 to U+009F) is left: in a caption it is t
 """
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_ANYWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SECRET = re.compile(r"token|secret|password|passwd|signature|credential|api.?key|access.?key|^(sig|auth|key)$", re.I)
 _FIELDS = frozenset({"id", "path", "url", "caption", "licence", "source", "dataset", "start", "end"})
 
@@ -63,7 +64,8 @@ class Ground:
 
     Attributes:
         list_name: what messages call the list; unique in a run.
-        root: absolute folder where relative paths start.
+        root: absolute folder, or URL in an object store, where relative paths start.
+        buckets: that the manifest names for this list; records may name objects of these and of no others.
         licence, dataset, attribution: for entries that state none.
     """
 
@@ -72,6 +74,7 @@ class Ground:
     licence: str = "unknown"
     dataset: str = ""
     attribution: str = ""
+    buckets: frozenset[str] = frozenset()
 
 
 def _refuse_constant(name: str) -> float:
@@ -121,7 +124,7 @@ def _record(fields: Mapping[str, Any], entry: Entry, ground: Ground) -> InputRec
     _check_plain(fields)
     if end is not None and (start or 0.0) >= end:
         raise Fault(f"start ({start or 0.0:g}) is not before end ({end:g})")
-    location, uri = (entry.location, entry.uri) if entry.location is not None else _place(fields, ground.root)
+    location, uri = (entry.location, entry.uri) if entry.location is not None else _place(fields, ground)
     extra = {name: value for name, value in fields.items() if name not in _FIELDS}
     spelled = "licence" if fields.get("licence") is not None else "license"
     if spelled == "license" and isinstance(fields.get("license"), str):
@@ -162,7 +165,7 @@ def _faulty(fields: Mapping[str, Any], entry: Entry, ground: Ground, own: str, f
         name = own
     try:
         _check_plain({name: fields.get(name) for name in ("path", "url")})
-        uri = entry.uri or (_place(fields, ground.root)[1] if fields else "")
+        uri = entry.uri or (_place(fields, ground)[1] if fields else "")
     except Fault:
         uri = ""
     line = " ".join(fault.split())
@@ -236,15 +239,17 @@ def plain(text: str) -> str:
     return _UNSEEN.sub(" ", _OBEYED.sub("", text))
 
 
-def _place(fields: Mapping[str, Any], root: str) -> tuple[Location, str]:
+def _place(fields: Mapping[str, Any], ground: Ground) -> tuple[Location, str]:
     path, url = fields.get("path"), fields.get("url")
     for name, value in (("path", path), ("url", url)):
         if value is not None and not isinstance(value, str):
             raise Fault(f"{name} must be a text, got {_kind(value)}")
         if value and _CONTROL.search(value):
             raise Fault(f"{name} holds a control character")
-    if path and not _ADDRESS.match(path):
-        return Location(path=path if path.startswith("/") else f"{root}/{path}"), path
+    if path and not _ANYWHERE.match(path):
+        if _ANYWHERE.match(ground.root):
+            return Location(url=f"{ground.root}/{path.lstrip('/')}"), path
+        return Location(path=path if path.startswith("/") else f"{ground.root}/{path}"), path
     address = path or url
     if not address:
         raise Fault("neither path nor url")
@@ -252,9 +257,17 @@ def _place(fields: Mapping[str, Any], root: str) -> tuple[Location, str]:
         host = urlsplit(address).hostname
     except ValueError as error:
         raise Fault("url is no web address") from error
+    if _ANYWHERE.match(address) and bucket_of(address) in ground.buckets:
+        return Location(url=address), redacted(address)
     if not _ADDRESS.match(address) or not host:
-        raise Fault("url must begin with http:// or https://")
+        raise Fault("url must begin with http:// or https://, or with the bucket that `clips` or `root` names")
     return Location(url=address), redacted(address)
+
+
+def bucket_of(address: str) -> str:
+    """Return the store that a URL lies in: scheme and first part, without user name and password."""
+    scheme, _, rest = address.partition("://")
+    return f"{scheme.lower()}://{rest.partition('/')[0].rpartition('@')[2]}"
 
 
 def redacted(address: str) -> str:

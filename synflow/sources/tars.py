@@ -17,6 +17,7 @@ from synflow.errors import UsageError
 from synflow.records import Location
 from synflow.sources.folder import VIDEO_SUFFIXES, sidecar_fields
 from synflow.sources.lists import unreadable
+from synflow.sources.objects import BucketFile
 from synflow.sources.record import LONGEST_TEXT, Entry, Fault
 
 MOST_TARS = 1_000_000
@@ -56,16 +57,21 @@ def expand_braces(pattern: str) -> list[str]:
     return [f"{head}{choice}{rest}" for choice, rest in itertools.product(choices, tail)]
 
 
+def whole_tars(pattern: str) -> list[str]:
+    """Return the names that a pattern of tars stands for, as `expand_braces`; compressed ones are refused."""
+    if not pattern.endswith(".tar"):
+        raise UsageError(f"{pattern}: a compressed tar cannot be read in place", "decompress it to .tar")
+    return expand_braces(pattern)
+
+
 def tars_of(folder: Path, pattern: str) -> list[Path]:
     """Return the tars that ``pattern`` (braces, ``*``) names below ``folder``.
 
     Raises:
         UsageError: the pattern is malformed, or matches nothing.
     """
-    if not pattern.endswith(".tar"):
-        raise UsageError(f"{pattern}: a compressed tar cannot be read in place", "decompress it to .tar")
     found: list[Path] = []
-    for name in expand_braces(pattern):
+    for name in whole_tars(pattern):
         if "*" in name or "?" in name:
             path = Path(folder, name)
             matches = sorted(path.parent.glob(path.name))
@@ -87,7 +93,7 @@ class _Group:
     fault: str = ""
 
 
-def read_tar(path: Path) -> Iterator[Entry]:
+def read_tar(path: Path | BucketFile) -> Iterator[Entry]:
     """Yield the entries of one tar; ``line`` counts them from 1.
 
     Raises:
@@ -103,7 +109,7 @@ def read_tar(path: Path) -> Iterator[Entry]:
         raise unreadable(path, error) from error
 
 
-def _groups(path: Path, stream: BinaryIO, size: int) -> Iterator[_Group]:
+def _groups(path: Path | BucketFile, stream: BinaryIO, size: int) -> Iterator[_Group]:
     group = _Group()
     damage = ""
     try:
@@ -171,7 +177,7 @@ def _add(group: _Group, member: tarfile.TarInfo, suffix: str, stream: BinaryIO, 
             group.fault = group.fault or "the video is cut off with the tar"
 
 
-def _entry(path: Path, line: int, group: _Group) -> Entry:
+def _entry(path: Path | BucketFile, line: int, group: _Group) -> Entry:
     if group.video is None:
         return Entry(line, {}, group.fault or f"no video among the members of {group.key}", uri=path.name)
     try:
@@ -179,7 +185,8 @@ def _entry(path: Path, line: int, group: _Group) -> Entry:
         uri.encode("utf-8")
     except UnicodeEncodeError:
         return Entry(line, {}, "the name of the member is not UTF-8", uri=path.name)
-    location = Location(path=str(path), offset=group.video.offset_data, size=group.video.size)
+    place = {"path": str(path)} if isinstance(path, Path) else {"url": path.url}
+    location = Location(**place, offset=group.video.offset_data, size=group.video.size)
     try:
         fields = sidecar_fields(group.texts.get(".txt"), group.texts.get(".json"))
     except Fault as fault:

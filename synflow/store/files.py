@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from synflow.errors import Damage, ServiceDown, UsageError
+from synflow.bucket import Bucket
+from synflow.errors import Damage, ServiceDown
 
 
 class Files(Protocol):
@@ -91,16 +92,8 @@ class RemoteFiles:
     """A URL; each read is one request for a range of bytes."""
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
-        from fsspec.core import url_to_fs
-
-        self.root = url.rstrip("/")
-        self._options = dict(options)
-        try:
-            self._system, self._base = url_to_fs(self.root, **self._options)
-        except (ValueError, ImportError) as error:
-            raise UsageError(
-                f"{url}: {error}", "give a URL that fsspec understands, and install what it needs"
-            ) from error
+        self.bucket, self._options = Bucket(url, options), dict(options)
+        self.root = self.bucket.url
 
     def name(self, path: str) -> str:
         """Return the URL of the file."""
@@ -109,7 +102,7 @@ class RemoteFiles:
     def whole(self, path: str) -> bytes | None:
         """Return all of a file; None where there is none."""
         try:
-            return bytes(self._system.cat_file(f"{self._base}/{path}"))
+            return self.bucket.read(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -122,7 +115,7 @@ class RemoteFiles:
         if not _inside(path):
             raise Damage(f"the index names {path!r}, outside the run", f"`synflow verify {self.root}` tells the damage")
         try:
-            data = bytes(self._system.cat_file(f"{self._base}/{path}", start=offset, end=offset + size))
+            data = self.bucket.read(path, offset, offset + size)
         except FileNotFoundError as error:
             raise _missing(self, path) from error
         except OSError as error:
