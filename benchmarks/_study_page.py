@@ -60,7 +60,12 @@ def _parts(results: Mapping[str, Any], table: Table, finer: Table, shares: Seque
         "## What the runs hold",
         _runs(results, shares),
         "## Scores",
-        _scores(results, table, shares),
+        "Mean and standard deviation over seeds, in points (hundredths), by each task's own metric (R@1 of most): "
+        + ", ".join(f"{name} {WORDS[name]}" for name in ABILITIES)
+        + ".",
+        _scores(results, table, shares, 0),
+        "By the mean reciprocal rank, which is finer, since few of the first ranks are hit:",
+        _scores(results, finer, shares, 1),
         "## What each step adds",
         _steps(table, finer, shares),
         "## False captions",
@@ -131,6 +136,16 @@ def _opening(results: Mapping[str, Any], table: Table, finer: Table, shares: Seq
     rank = difference(finer, best, "raw", "abilities", shares) if best != "raw" else None
     if rank is not None:
         lines.append(f"By the mean reciprocal rank, which is finer, it is {said(rank)}, {_verdict(rank)}.")
+    told = results.get("queries", {}).get(best, {})
+    if told:
+        apart = {name: Difference(*values, 0) for name, values in told.items()}
+        more = [name for name in ABILITIES if apart[name].low > 0]
+        less = [name for name in ABILITIES if apart[name].high < 0]
+        lines.append(
+            f"Over the choice of queries instead of seeds (paired bootstrap of the means over seeds) it is "
+            f"{said(apart['abilities'])}; outside that spread it is better on {_listed(more)}, and worse on "
+            f"{_listed(less)}."
+        )
     return "\n\n".join(lines)
 
 
@@ -146,7 +161,8 @@ def _made(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> st
         f"{plan['base_steps']} steps of 32 on true short captions of {plan['base_clips']} clips of another world (seed "
         f"{plan['base_seed']}). It stands for a model that has seen videos before, as Qwen2.5-VL has.",
         "Ways": "`raw`: `validate`, and the caption with its whole video. `curation`: all filters (`shots`, `rectify`, "
-        "`quality`, `dynamics`, `dedup`, `consistency`). `enrichment`: `enrich` and `audit`, t2v on captions of all "
+        "`quality`, `dynamics`, `dedup`, `consistency`); each shot is then a clip that keeps the caption of its video. "
+        "`enrichment`: `enrich` and `audit`, t2v on captions of all "
         "styles and on parts of them. `expansion`: all seven tasks by plain mixing. `negatives`: for each pair of t2v, "
         "ti2v and tv2v one that the base mined, and the texts that `expand` made false. `pyramid`: tasks drawn by the "
         "curriculum, the model its own prober.",
@@ -176,20 +192,17 @@ def _runs(results: Mapping[str, Any], shares: Sequence[int]) -> str:
     return f"{_rows(head, rows)}\n\n{SHARED}"
 
 
-def _scores(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> str:
+def _scores(results: Mapping[str, Any], table: Table, shares: Sequence[int], place: int) -> str:
     rows = []
-    for name in ("chance", "base"):
+    for name, told in (("chance", "one draw of random vectors"), ("base", "before any of the trainings")):
         if name in results:
-            own = averages_of(results[name])
-            rows.append([f"*{name}*", "", *(f"{100 * own[one]:.1f}" for one in AVERAGES)])
+            own = averages_of(results[name], place)
+            rows.append([f"*{name}*", told, *(f"{100 * own[one]:.1f}" for one in AVERAGES)])
     for share in shares:
         for way in ORDER:
             seeds = table[way, share]
             rows.append([f"`{way}`", f"{share} %", *(_spread([run[one] for run in seeds]) for one in AVERAGES)])
-    head = ["way", "false captions", *(NAMES[one] for one in AVERAGES)]
-    words = ", ".join(f"{name} {WORDS[name]}" for name in ABILITIES)
-    lead = f"Mean and standard deviation over seeds, in points (hundredths), by each task's own metric. {words}."
-    return lead + "\n\n" + _rows(head, rows)
+    return _rows(["way", "false captions", *(NAMES[one] for one in AVERAGES)], rows)
 
 
 def _spread(values: Sequence[float]) -> str:

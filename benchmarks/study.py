@@ -21,212 +21,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from _study_data import World, facts_of, run_base, runs_of, spoilt, true_captions
+from _study_data import facts_of, run_base, runs_of, spoilt, true_captions
+from _study_models import WAYS, Plan, Scattered, by_queries, cell_of, mine_hard, opened, recipe_of, scored, train_base
 from _study_page import write_page
+from _study_statistics import complete, table_of
 
 from synflow.evaluate.outcome import read, write
-from synflow.ids import seed_of
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RESULTS = DOCS / "study.json"
-
-COMMON = """
-version: 1
-name: {name}
-data: {{run: {run}{cache}}}
-output: {out}
-model: {{base: {base}, dtype: float32, checkpointing: false, device: cpu}}
-input: {{frames: 8, frame_tokens: 6, image_tokens: 6, max_tokens: 256}}
-negatives: {{remine: false, tasks: {{t2v: 0, ti2v: 0, tv2v: 0}}}}
-curriculum: {{use: plain}}
-tensorboard: false
-seed: {seed}
-"""
-BASE = """
-tune: {{use: full, vision: true}}
-optimizer: {{lr: 1.0e-3, weight_decay: 0.01, warmup: 0.05}}
-batch: {{size: 32, tasks: {{}}, chunk_tokens: 8192, gradient_caching: false}}
-epochs: 1
-steps: {steps}
-log_every: 25
-"""
-FINE = """
-tune: {{use: full}}
-optimizer: {{lr: 5.0e-4, weight_decay: 0.01, warmup: 0.05}}
-batch: {{size: 32, tasks: {{}}, chunk_tokens: 4096, gradient_caching: false}}
-epochs: 3
-steps: {steps}
-checkpoints: {{every: 1000, keep: 1}}
-log_every: 1000
-"""
-HARD = "negatives={{remine: false, texts: true, version: {version}}}"
-PYRAMID = "curriculum={use: pyramid, pairs: 48}"
-
-WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "raw": ("raw", ()),
-    "curation": ("curation", ()),
-    "enrichment": ("expansion", ("data.tasks=[t2v]",)),
-    "expansion": ("expansion", ()),
-    "negatives": ("expansion", (HARD,)),
-    "pyramid": ("expansion", (HARD, PYRAMID)),
-}
-"""The run that each way trains on, and what it sets in the recipe."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Sizes of the study; they stand in its results.
-
-    Attributes:
-        clips: of the world that is trained on; base_clips: of the base's, and base_steps.
-        defects: share of clips with a planted defect.
-        steps: of each training, in three epochs.
-        mini: clips of the miniature benchmark.
-    """
-
-    clips: int = 450
-    base_clips: int = 900
-    base_steps: int = 280
-    defects: float = 0.2
-    steps: int = 75
-    mini: int = 96
-    world_seed: int = 7002
-    base_seed: int = 7001
-
-    def world(self, out: Path) -> World:
-        """Return the world that is trained on."""
-        return World(out / "world", self.clips, self.world_seed, self.defects)
-
-    def base_world(self, out: Path) -> World:
-        """Return the world of the base."""
-        return World(out / "base-world", self.base_clips, self.base_seed, 0.0)
-
-
-def recipe_of(out: Path, name: str, run: Path, base: str, seed: int, more: str, sets: Sequence[str] = ()) -> Any:
-    """Return the recipe of a training; it goes into a folder of that name."""
-    from synflow.train.recipe import parse_recipe
-
-    # The tower of the base itself is trained, so nothing of it can be kept.
-    cache = "" if base == "tiny" else f", cache: {(out / 'seen').absolute()}"
-    place = out / "base" if base == "tiny" else out / "trained" / name
-    text = COMMON.format(name=name, run=run.absolute(), cache=cache, out=place.absolute(), base=base, seed=seed)
-    return parse_recipe(text + more, "study", out, sets)
-
-
-def train_base(out: Path, plan: Plan, run: Path) -> Path:
-    """Return the base model."""
-    from synflow.train.training import train
-
-    recipe = recipe_of(out, "base", run, "tiny", 7, BASE.format(steps=plan.base_steps))
-    train(recipe, resume=begun(recipe.out))
-    return out / "base" / "model"
-
-
-def begun(folder: Path) -> bool:
-    return (folder / "checkpoints").is_dir() and not (folder / "result.json").exists()
-
-
-def opened(recipe: Any, base: Path, name: str) -> Any:
-    """Return a model of this study as an embedder, whose vision tower sees each picture once for all of them."""
-    import torch
-
-    from synflow.train.embedder import load
-    from synflow.train.prober import Trained
-    from synflow.train.samples import Sequencer
-    from synflow.train.session import _tower
-    from synflow.train.vision import VisionCache
-
-    held = load(recipe, str(base), torch.device("cpu"))
-    tower = {"tower": _tower(held), "input": recipe.input.identity()}
-    cache = VisionCache.of(recipe.cache, tower, recipe.model.dtype)
-    plain = held.see
-
-    def see(media: Mapping[str, Any]) -> dict[str, Any]:
-        found = plain(media)
-        for key, one in media.items():
-            if one.seen is None:
-                cache.put(key, one.grid, found[key].numpy())
-        return found
-
-    held.see = see
-    return Trained(held, Sequencer(str(base), "", recipe.input, cache), recipe.batch.chunk_tokens, name)
-
-
-def mine_hard(out: Path, plan: Plan, run: Path, base: Path) -> str:
-    """Mine hard negatives with the base as prober; return the version of the tables."""
-    from synflow.mining import Settings, mine
-
-    prober = opened(recipe_of(out, "prober", run, str(base), 0, FINE.format(steps=plan.steps // 3)), base, "base")
-    return mine(run, prober, {"use": "base of the study"}, Settings(segments=0)).version
-
-
-class Scattered:
-    """An embedder that gives everything a direction of its own: what is found by chance."""
-
-    model = "chance"
-
-    def embed(self, items: Sequence[Any]) -> list[Any]:
-        """Return a vector for each item."""
-        from synflow.asks import Vector, said_digest
-        from synflow.ids import digest
-
-        found = []
-        for item in items:
-            bound = tuple(digest(picture.jpeg) for picture in item.pictures)
-            values = np.random.default_rng(seed_of("chance", item.text or "", *bound)).standard_normal(64, np.float32)
-            found.append(Vector(values / np.linalg.norm(values), bound, said_digest(item.text)))
-        return found
-
-
-def scored(out: Path, plan: Plan, name: str, embedder: Any) -> dict[str, Any]:
-    """Return the scores of a model on the miniature: of each dataset its metric and MRR, and the averages."""
-    from synflow.evaluate.evaluation import evaluate
-    from synflow.evaluate.recipe import Recipe
-
-    class NoVideos:
-        """The miniature holds frames, no videos."""
-
-        def __getattr__(self, what: str) -> Any:
-            raise AssertionError(what)
-
-    recipe = Recipe.model_validate(
-        {"version": 1, "name": name, "embedder": {"use": "study"}, "output": f"scores/{name}",
-         "miniature": {"folder": "mini", "clips": plan.mini}}
-    )  # fmt: skip
-    made = evaluate(recipe, out, embedder, {"model": name}, NoVideos())  # type: ignore[arg-type]
-    shutil.rmtree(out / "scores" / name / "vectors", ignore_errors=True)
-    told = made.results["benchmarks"][0]
-    return {
-        "datasets": {name: [one["score"], one["metrics"]["MRR"]] for name, one in told["datasets"].items()},
-        "averages": {name: one["value"] for name, one in told["averages"].items()},
-    }
-
-
-def cell_of(out: Path, plan: Plan, way: str, noise: int, seed: int, version: str) -> dict[str, Any]:
-    """Train one cell and return its scores."""
-    from synflow.train.training import train
-
-    name = f"{way}-{noise}-{seed}"
-    run, sets = WAYS[way]
-    base = out / "base" / "model"
-    more = [one.format(version=version) if "{version}" in one else one for one in sets]
-    fine = FINE.format(steps=plan.steps // 3)
-    recipe = recipe_of(out, name, out / f"{run}-{noise}", str(base), seed, fine, more)
-    train(recipe, resume=begun(recipe.out))
-    losses = [json.loads(line) for line in (recipe.out / "log.jsonl").read_text().splitlines()]
-    found = scored(out, plan, name, opened(recipe, recipe.out / "model", name))
-    drawn: dict[str, int] = {}
-    for one in losses:
-        if "task" in one:
-            drawn[one["task"]] = drawn.get(one["task"], 0) + 1
-    shutil.rmtree(recipe.out / "checkpoints", ignore_errors=True)
-    shutil.rmtree(recipe.out / "model", ignore_errors=True)
-    return {**found, "steps": drawn}
 
 
 def cells(noises: Sequence[int], ways: Sequence[str], seeds: Sequence[int]) -> Iterator[tuple[str, int, int]]:
@@ -244,7 +50,7 @@ def prepare(out: Path, plan: Plan, noises: Sequence[int], results: dict[str, Any
     world.render()
     base_world.render()
     base = train_base(out, plan, run_base(out, base_world))
-    recipe = recipe_of(out, "prober", out / "base-run", str(base), 0, FINE.format(steps=plan.steps // 3))
+    recipe = recipe_of(out, "prober", out / "base-run", str(base), 0, plan.fine)
     if "base" not in results:
         results["chance"] = scored(out, plan, "chance", Scattered())
         results["base"] = scored(out, plan, "base", opened(recipe, base, "base"))
@@ -295,8 +101,19 @@ def main() -> int:
         results["cells"].update({name: {k: v for k, v in cell.items() if k != "plan"} for name, cell in found.items()})
         write(RESULTS, results)
         print(json.dumps({name: cell["averages"]["abilities"] for name, cell in found.items()}), flush=True)
+    results["queries"] = compared_by_queries(given.out, results)
+    write(RESULTS, results)
     write_page(results, DOCS)
     return 0
+
+
+def compared_by_queries(out: Path, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how each way differs from raw captions over the choice of queries, where all its cells are there."""
+    table = table_of(results)
+    shares = complete(table, list(WAYS))
+    seeds = sorted({int(key.split("/")[2]) for key in results["cells"]})
+    whole = all(key_of(way, share, seed) in results["cells"] for way in WAYS for share in shares for seed in seeds)
+    return {way: by_queries(out, way, shares, seeds) for way in WAYS if way != "raw"} if shares and whole else {}
 
 
 def batched(words: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -16,6 +16,7 @@ from _study_data import ADVERTS, spoilt
 from _study_page import ORDER, write_page
 from _study_statistics import best_way, complete, difference, pooled, student, table_of
 
+from synflow.evaluate.abilities import AVERAGES
 from synflow.evaluate.reference import uvrb
 
 CLIPS = {f"clip-{i}": f"a caption of clip {i}" for i in range(2000)}
@@ -115,6 +116,7 @@ def results(gain: float) -> dict[str, Any]:
         "runs": {f"{name}/{share}": facts for name in ORDER[:4] for share in shares},
         "cells": {f"{way}/{share}/{seed}": cell(way) for way in ORDER for share in shares for seed in (1, 2, 3)},
         "base": cell("raw"),
+        "queries": {way: {name: [gain, gain - 0.01, gain + 0.01] for name in AVERAGES} for way in ORDER[1:]},
     }
 
 
@@ -123,6 +125,7 @@ def test_the_page_says_what_the_numbers_say(tmp_path: Path) -> None:
     text = (tmp_path / "study.md").read_text()
     assert "outside the spread of seeds): confirmed" in text
     assert "* **+ expansion** helps CMP, hurts none" in text
+    assert "it is +30.0 [+29.0, +31.0]; outside that spread it is better on TXT, CMP" in text
     assert "20 % false captions were not trained in all ways" in text
     once = (tmp_path / "study.svg").read_bytes()
     write_page(results(0.3), tmp_path)
