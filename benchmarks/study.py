@@ -90,8 +90,8 @@ def main() -> int:
             write(place_of(given.out, way, noise, seed), {"plan": vars(plan), **found})
         return 0
     results = fresh(read(RESULTS), plan)
-    versions = prepare(given.out, plan, given.noise, results)
     wanted = [one for one in cells(given.noise, given.ways, given.seeds) if key_of(*one) not in results["cells"]]
+    versions = prepare(given.out, plan, given.noise, results) if wanted else {}
     for cell in wanted:
         # What an earlier process of another plan left is done again.
         if (read(place_of(given.out, *cell)) or {}).get("plan") != vars(plan):
@@ -101,7 +101,7 @@ def main() -> int:
         results["cells"].update({name: {k: v for k, v in cell.items() if k != "plan"} for name, cell in found.items()})
         write(RESULTS, results)
         print(json.dumps({name: cell["averages"]["abilities"] for name, cell in found.items()}), flush=True)
-    results["queries"] = compared_by_queries(given.out, results)
+    results["queries"] = compared_by_queries(given.out, results) or results.get("queries", {})
     write(RESULTS, results)
     write_page(results, DOCS)
     return 0
@@ -109,11 +109,14 @@ def main() -> int:
 
 def compared_by_queries(out: Path, results: Mapping[str, Any]) -> dict[str, Any]:
     """Return how each way differs from raw captions over the choice of queries, where all its cells are there."""
-    table = table_of(results)
-    shares = complete(table, list(WAYS))
-    seeds = sorted({int(key.split("/")[2]) for key in results["cells"]})
-    whole = all(key_of(way, share, seed) in results["cells"] for way in WAYS for share in shares for seed in seeds)
-    return {way: by_queries(out, way, shares, seeds) for way in WAYS if way != "raw"} if shares and whole else {}
+    shares = complete(table_of(results), list(WAYS))
+    places = [(way, share) for way in WAYS for share in shares]
+    done = [key.split("/") for key in results["cells"]]
+    known = [{seed for way, share, seed in done if (way, int(share)) == place} for place in places]
+    seeds = sorted(map(int, set.intersection(*known))) if known else []
+    # What single queries found lies only where the trainings were made.
+    there = all((out / "scores" / f"{way}-{share}-{seed}").is_dir() for way, share in places for seed in seeds)
+    return {way: by_queries(out, way, shares, seeds) for way in WAYS if way != "raw"} if seeds and there else {}
 
 
 def batched(words: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -13,10 +13,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from _study_data import ADVERTS, spoilt
+from _study_models import by_queries
 from _study_page import ORDER, write_page
 from _study_statistics import best_way, complete, difference, pooled, student, table_of
 
 from synflow.evaluate.abilities import AVERAGES
+from synflow.evaluate.outcome import file_of, write
 from synflow.evaluate.reference import uvrb
 
 CLIPS = {f"clip-{i}": f"a caption of clip {i}" for i in range(2000)}
@@ -155,3 +157,24 @@ def test_a_loss_is_told_as_one(tmp_path: Path) -> None:
 def test_without_trainings_there_is_no_page(tmp_path: Path) -> None:
     write_page({**results(0.1), "cells": {}}, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def found(folder: Path, ranks: dict[str, list[int]]) -> None:
+    """Write what a model found: for each dataset the rank of the one relevant item of each query."""
+    for name, known in uvrb().items():
+        label = f"MiniUVRB/{name}"
+        own = {"ranks": [[rank] for rank in ranks[name]], "relevant": [1] * len(ranks[name])}
+        write(file_of(folder, label), {"name": label, "metric": known.metric, "per_query": own})
+
+
+def test_the_spread_over_queries_is_that_of_their_means_over_seeds(tmp_path: Path) -> None:
+    second = {name: [20] * 12 for name in uvrb()}
+    better = {name: [1] * 6 + [20] * 6 if known.ability == "CMP" else [20] * 12 for name, known in uvrb().items()}
+    for seed in (1, 2):
+        found(tmp_path / "scores" / f"raw-0-{seed}", second)
+        found(tmp_path / "scores" / f"pyramid-0-{seed}", better if seed == 1 else second)
+    told = by_queries(tmp_path, "pyramid", [0], [1, 2], times=200)
+    value, low, high = told["CMP"]
+    assert value == pytest.approx(0.25)
+    assert 0 < low < value < high < 0.5
+    assert told["VIS"] == [0.0, 0.0, 0.0]
