@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from _study_plots import gains_drawn, scores_drawn
 from _study_statistics import (
     LEVEL,
     Difference,
@@ -19,6 +19,7 @@ from _study_statistics import (
     pooled,
     table_of,
 )  # fmt: skip
+from _study_words import cell_of, listed, percents, said, spread_of, table_in, verdict_on
 
 from synflow.evaluate.abilities import ABILITIES, AVERAGES, WORDS
 from synflow.evaluate.outcome import write_text
@@ -36,7 +37,6 @@ SAID = {
 }
 SHARED = "`enrichment` trains on the t2v pairs of `expansion`, `negatives` and `pyramid` on all of them."
 NAMES = {**{name: name for name in ABILITIES}, "abilities": "ability average", "datasets": "dataset average"}
-COLORS = ("#888888", "#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677")
 
 
 def write_page(results: Mapping[str, Any], folder: Path) -> None:
@@ -49,13 +49,15 @@ def write_page(results: Mapping[str, Any], folder: Path) -> None:
         return
     text = "\n\n".join(part for part in _parts(results, *tables, shares) if part) + "\n"
     write_text(folder / "study.md", text)
-    write_text(folder / "study.svg", drawn(tables[0], shares))
+    write_text(folder / "study-scores.svg", scores_drawn(tables[0], ORDER, shares))
+    write_text(folder / "study-gains.svg", gains_drawn(tables[1], ORDER, shares))
 
 
 def _parts(results: Mapping[str, Any], table: Table, finer: Table, shares: Sequence[int]) -> list[str]:
     return [
         _opening(results, table, finer, shares),
-        "![Ability average by way and share of false captions](study.svg)",
+        "![Ability average by way and share of false captions](study-scores.svg)",
+        "![What each way adds to raw captions, by ability](study-gains.svg)",
         _made(results, table, shares),
         "## What the runs hold",
         _runs(results, shares),
@@ -69,39 +71,11 @@ def _parts(results: Mapping[str, Any], table: Table, finer: Table, shares: Seque
         "## What each step adds",
         _steps(table, finer, shares),
         "## False captions",
-        _noise(table, shares),
+        _noise(results, table, shares),
         "## The paper's claims",
         _claims(table, finer, shares),
         _limits(results, table, shares),
     ]
-
-
-def said(one: Difference) -> str:
-    """Return a difference in points (hundredths) with its interval."""
-    return f"{100 * one.value:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]"
-
-
-def _cell(one: Difference | None) -> str:
-    if one is None:
-        return "not trained"
-    return f"**{said(one)}**" if one.outside else said(one)
-
-
-def _verdict(one: Difference) -> str:
-    return "outside the spread of seeds" if one.outside else "inside the spread of seeds"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1] if names else ""])) or "none"
-
-
-def _percents(shares: Sequence[int]) -> str:
-    return _listed([f"{share} %" for share in shares])
-
-
-def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _better(table: Table, one: str, other: str, shares: Sequence[int]) -> tuple[list[str], list[str]]:
@@ -121,21 +95,22 @@ def _opening(results: Mapping[str, Any], table: Table, finer: Table, shares: Seq
         "making data with one another on a toy; it says nothing of the scores of real models.",
     ]
     if best == "raw":
-        lines.append(f"**No way beats raw captions** on the ability average over {_percents(shares)} false captions.")
+        lines.append(f"**No way beats raw captions** on the ability average over {percents(shares)} false captions.")
     else:
         apart = difference(table, best, "raw", "abilities", shares)
         assert apart is not None
         more, less = _better(table, best, "raw", shares)
         lines.append(
             f"**The best recipe is `{best}`: {said(apart)} points of the ability average over raw captions**, "
-            f"{_verdict(apart)} (mean over {_percents(shares)} false captions, {LEVEL:.0%} interval). Outside the "
-            f"spread it is better on {_listed(more)}, and worse on {_listed(less)}."
+            f"{verdict_on(apart)} (mean over {percents(shares)} false captions, {LEVEL:.0%} interval; it is the best "
+            "of six, which flatters it). Outside the spread it is better on "
+            f"{listed(more)}, and worse on {listed(less)}."
         )
-        by_share = [f"{share} %: {_cell(difference(table, best, 'raw', 'abilities', [share]))}" for share in shares]
+        by_share = [f"{share} %: {cell_of(difference(table, best, 'raw', 'abilities', [share]))}" for share in shares]
         lines.append("By share of false captions, " + "; ".join(by_share) + ".")
     rank = difference(finer, best, "raw", "abilities", shares) if best != "raw" else None
     if rank is not None:
-        lines.append(f"By the mean reciprocal rank, which is finer, it is {said(rank)}, {_verdict(rank)}.")
+        lines.append(f"By the mean reciprocal rank, which is finer, it is {said(rank)}, {verdict_on(rank)}.")
     told = results.get("queries", {}).get(best, {})
     if told:
         apart = {name: Difference(*values, 0) for name, values in told.items()}
@@ -143,15 +118,15 @@ def _opening(results: Mapping[str, Any], table: Table, finer: Table, shares: Seq
         less = [name for name in ABILITIES if apart[name].high < 0]
         lines.append(
             f"Over the choice of queries instead of seeds (paired bootstrap of the means over seeds) it is "
-            f"{said(apart['abilities'])}; outside that spread it is better on {_listed(more)}, and worse on "
-            f"{_listed(less)}."
+            f"{said(apart['abilities'])}; outside that spread it is better on {listed(more)}, and worse on "
+            f"{listed(less)}."
         )
     return "\n\n".join(lines)
 
 
 def _made(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> str:
     plan = results["plan"]
-    seeds = _listed([str(n) for n in sorted({len(table[way, share]) for way in ORDER for share in shares})])
+    seeds = listed([str(n) for n in sorted({len(table[way, share]) for way in ORDER for share in shares})])
     points = {
         "World": f"{plan['clips']} clips of `synflow world` with seed {plan['world_seed']}; {plan['defects']:.0%} "
         "have a planted defect. Those that it plants in captions are taken out again: captions are false in the share "
@@ -189,7 +164,7 @@ def _runs(results: Mapping[str, Any], shares: Sequence[int]) -> str:
             wrong = f"{one['false']} of {one['raw']} ({one['false'] / max(1, one['raw']):.1%})"
             rows.append([f"{share} %", f"`{name}`", str(one["videos"]), tasks, wrong])
     head = ["false captions", "run", "videos", "pairs", "pairs on a caption as it came, of these false"]
-    return f"{_rows(head, rows)}\n\n{SHARED}"
+    return f"{table_in(head, rows)}\n\n{SHARED}"
 
 
 def _scores(results: Mapping[str, Any], table: Table, shares: Sequence[int], place: int) -> str:
@@ -201,13 +176,8 @@ def _scores(results: Mapping[str, Any], table: Table, shares: Sequence[int], pla
     for share in shares:
         for way in ORDER:
             seeds = table[way, share]
-            rows.append([f"`{way}`", f"{share} %", *(_spread([run[one] for run in seeds]) for one in AVERAGES)])
-    return _rows(["way", "false captions", *(NAMES[one] for one in AVERAGES)], rows)
-
-
-def _spread(values: Sequence[float]) -> str:
-    many = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * fmean(values):.1f}{many}"
+            rows.append([f"`{way}`", f"{share} %", *(spread_of([run[one] for run in seeds]) for one in AVERAGES)])
+    return table_in(["way", "false captions", *(NAMES[one] for one in AVERAGES)], rows)
 
 
 def _steps(table: Table, finer: Table, shares: Sequence[int]) -> str:
@@ -215,34 +185,42 @@ def _steps(table: Table, finer: Table, shares: Sequence[int]) -> str:
     parts = []
     for label, one in (("each task's own metric", table), ("the mean reciprocal rank", finer)):
         rows = [
-            [f"`{way}` over `{before}`", *(_cell(difference(one, way, before, name, shares)) for name in names)]
+            [f"`{way}` over `{before}`", *(cell_of(difference(one, way, before, name, shares)) for name in names)]
             for way, before in (*STEPS, ("pyramid", "raw"))
         ]
         head = ["step", *(NAMES[name] for name in names)]
-        parts.append(f"By {label}, mean over {_percents(shares)}; **bold** is outside the spread:")
-        parts.append(_rows(head, rows))
+        parts.append(f"By {label}, mean over {percents(shares)}; **bold** is outside the spread:")
+        parts.append(table_in(head, rows))
     for way, before in STEPS:
-        more, less = _better(table, way, before, shares)
-        parts.append(f"* **{SAID[way]}** helps {_listed(more)}, hurts {_listed(less)}, and shows nothing elsewhere.")
+        (more, less), (finer_more, finer_less) = (_better(one, way, before, shares) for one in (table, finer))
+        parts.append(
+            f"* **{SAID[way]}** helps {listed(more)}, hurts {listed(less)}; by rank it helps {listed(finer_more)}, "
+            f"hurts {listed(finer_less)}. Elsewhere nothing shows."
+        )
     return "\n\n".join(parts[:4]) + "\n\n" + "\n".join(parts[4:])
 
 
-def _noise(table: Table, shares: Sequence[int]) -> str:
+def _noise(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> str:
     if len(shares) < 2:
         return "Only one share of false captions was trained."
     low, high = shares[0], shares[-1]
     rows = []
     for way in ORDER:
         found = [difference(table, way, way, name, [high], [low]) for name in (*ABILITIES, "abilities")]
-        rows.append([f"`{way}`", *map(_cell, found)])
+        rows.append([f"`{way}`", *map(cell_of, found)])
     head = ["way", *(NAMES[name] for name in (*ABILITIES, "abilities"))]
     lost = [way for way in ORDER if _moved(table, way, low, high) < 0]
     gained = [way for way in ORDER if _moved(table, way, low, high) > 0]
     verdict = (
         f"Outside the spread, {high} % instead of {low} % false captions cost the ability average of "
-        f"{_listed([f'`{way}`' for way in lost])}, and raised that of {_listed([f'`{way}`' for way in gained])}."
+        f"{listed([f'`{way}`' for way in lost])}, and raised that of {listed([f'`{way}`' for way in gained])}."
     )
-    return f"Scores at {high} % less those at {low} %:\n\n{_rows(head, rows)}\n\n{verdict}"
+    left = ", ".join(
+        f"{one['false'] / max(1, one['raw']):.0%} after `{name}`"
+        for name in ("raw", "curation", "expansion") for one in [results["runs"][f"{name}/{high}"]]
+    )  # fmt: skip
+    verdict += f" Of the captions that came with the clips, at {high} % these are false: {left}."
+    return f"Scores at {high} % less those at {low} %:\n\n{table_in(head, rows)}\n\n{verdict}"
 
 
 def _moved(table: Table, way: str, low: int, high: int) -> float:
@@ -260,9 +238,11 @@ def _claims(table: Table, finer: Table, shares: Sequence[int]) -> str:
     ):  # fmt: skip
         found, rank = (difference(one, way, before, name, shares) for one in (table, finer))
         assert found is not None and rank is not None
+        before_it = fmean(fmean(run[name] for run in table[before, share]) for share in shares)
+        relative = f", {found.value / before_it:+.0%}" if before_it else ""
         lines.append(
-            f"* *{claim}* Here `{way}` over `{before}` is {said(found)} points of {NAMES[name]} ({_verdict(found)}), "
-            f"by rank {said(rank)} ({_verdict(rank)}): {_held(found, rank)}."
+            f"* *{claim}* Here `{way}` over `{before}` is {said(found)} points of {NAMES[name]}{relative} "
+            f"({verdict_on(found)}), by rank {said(rank)} ({verdict_on(rank)}): {_held(found, rank)}."
         )
     lead = "Of [Guo et al.](https://arxiv.org/abs/2510.27571), held against ours:"
     return lead + "\n\n" + "\n".join(lines)
@@ -271,11 +251,11 @@ def _claims(table: Table, finer: Table, shares: Sequence[int]) -> str:
 def _held(found: Difference, rank: Difference) -> str:
     sure = [one.value for one in (found, rank) if one.outside]
     if not sure:
-        return "neither confirmed nor refuted by this study"
+        return "this study does not decide it"
     if len({value > 0 for value in sure}) == 2:
         return "the two measures contradict each other"
-    by = "" if len(sure) == 2 else " by one of the two measures"
-    return f"confirmed{by}" if sure[0] > 0 else f"not so here{by}"
+    by = "" if len(sure) == 2 else ", by one of the two measures"
+    return f"it holds here too{by}" if sure[0] > 0 else f"it does not hold here, it is worse{by}"
 
 
 def _limits(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> str:
@@ -284,37 +264,12 @@ def _limits(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> 
     lines = [
         "A model of 0.7 million weights on drawn shapes, trained for a minute: what helps it need not help a 3B model.",
         "The base knows short true captions already, so what raw captions could add is small.",
-        f"{_listed([str(one) for one in seeds])} seeds of training, one world, one base, one draw of the benchmark.",
+        f"{listed([str(one) for one in seeds])} seeds of training, one world, one base, one draw of the benchmark.",
         "Trainings have as many pairs, not as much computation: long captions and hard negatives make steps longer.",
     ]
     missing = sorted({0, 20, 40} - set(shares))
     if missing:
-        lines.append(f"{_percents(missing)} false captions were not trained in all ways; the same command goes on.")
+        lines.append(f"{percents(missing)} false captions were not trained in all ways; the same command goes on.")
     if partial:
-        lines.append(f"Cells of {_percents(partial)} that were trained are in the JSON, and count for the spread.")
+        lines.append(f"Cells of {percents(partial)} that were trained are in the JSON, and count for the spread.")
     return "## What it does not say\n\n" + "\n".join(f"* {line}" for line in lines)
-
-
-def drawn(table: Table, shares: Sequence[int]) -> str:
-    """Return a plot of the ability average, bars with the spread over seeds; the same bytes for the same table."""
-    import pygal
-    from pygal.style import Style
-
-    sys.meta_path[:] = [hook for hook in sys.meta_path if type(hook).__name__ != "PluginImportFixer"]
-    chart = pygal.Bar(
-        js=[], disable_xml_declaration=True, width=760, height=360, pretty_print=False, print_values=False,
-        y_title="ability average, points", x_title="false captions", style=Style(colors=COLORS, background="white"),
-        title="MiniUVRB, mean over seeds and one pooled standard deviation", show_minor_y_labels=True,
-    )  # fmt: skip
-    chart.uuid = "study"
-    chart.x_labels = [f"{share} %" for share in shares]
-    deviation, _ = pooled(table, "abilities")
-    for way in ORDER:
-        bars = []
-        for share in shares:
-            value = 100 * fmean(run["abilities"] for run in table[way, share])
-            low, high = round(value - 100 * deviation, 2), round(value + 100 * deviation, 2)
-            bars.append({"value": round(value, 2), "ci": {"low": low, "high": high}})
-        chart.add(way, bars)
-    text: str = chart.render(is_unicode=True)
-    return text
