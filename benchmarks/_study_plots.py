@@ -43,16 +43,22 @@ def scores_drawn(table: Table, ways: Sequence[str], shares: Sequence[int]) -> st
     for way in ways:
         means = [fmean(run["abilities"] for run in table[way, share]) for share in shares]
         chart.add(way, [_bar(mean, mean - deviation, mean + deviation) for mean in means])
-    text: str = chart.render(is_unicode=True)
-    return text
+    return _drawn(chart)
 
 
 def gains_drawn(table: Table, ways: Sequence[str], shares: Sequence[int]) -> str:
     """Return a plot of what each way but the first scores more than the first, by ability, with its intervals."""
-    title = f"More than {ways[0]}, mean over shares of false captions, with its interval"
-    chart = _chart("gains", title, "ability", ABILITIES, COLORS[1:], "mean reciprocal rank, points")
+    title = f"Gain over {ways[0]}, mean over shares of false captions, with its interval"
+    chart = _chart("gains", title, "ability", ABILITIES, COLORS[1:], "MRR, points")
     for way in ways[1:]:
         found = [difference(table, way, ways[0], ability, shares) for ability in ABILITIES]
         chart.add(way, [None if one is None else _bar(one.value, one.low, one.high) for one in found])
+    return _drawn(chart)
+
+
+def _drawn(chart: Any) -> str:
+    """Return a chart that is high enough for its intervals."""
+    ends = [bar["ci"][end] for series in chart.raw_series for bar in series[0] if bar for end in ("low", "high")]
+    chart.range = (min(0.0, *ends), max(0.0, *ends))
     text: str = chart.render(is_unicode=True)
     return text

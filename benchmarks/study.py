@@ -77,6 +77,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="only write the page from the results")
     parser.add_argument("--cells", nargs="+", metavar="WAY NOISE SEED VERSION", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    given.out = given.out.absolute()
     plan = Plan()
     if given.write:
         write_page(json.loads(RESULTS.read_text(encoding="utf-8")), DOCS)

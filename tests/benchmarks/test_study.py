@@ -109,7 +109,7 @@ def results(gain: float) -> dict[str, Any]:
             name: 0.2 + (composed if known.ability == "CMP" else 0.0) + float(rng.normal(0, 0.01))
             for name, known in uvrb().items()
         }
-        return {"datasets": {name: [value, value] for name, value in scores.items()}}
+        return {"datasets": {name: [value, value] for name, value in scores.items()}, "steps": {"t2v": 6, "t2i": 3}}
 
     shares = (0, 40)
     facts = {"pairs": {"t2v": 10}, "videos": 10, "raw": 10, "false": 2}
@@ -129,6 +129,7 @@ def test_the_page_says_what_the_numbers_say(tmp_path: Path) -> None:
     assert "outside the spread of seeds): it holds here too." in text
     assert "* **+ expansion** helps CMP, hurts none; by rank it helps CMP, hurts none." in text
     assert "it is +30.0 [+29.0, +31.0]; outside that spread it is better on TXT, CMP" in text
+    assert "67% (`raw`)" in text
     assert "20 % false captions were not trained in all ways" in text
     once = [(tmp_path / name).read_bytes() for name in ("study-scores.svg", "study-gains.svg")]
     write_page(results(0.3), tmp_path)
