@@ -23,6 +23,7 @@ from _study_words import cell_of, listed, percents, said, spread_of, table_in, v
 
 from synflow.evaluate.abilities import ABILITIES, AVERAGES, WORDS
 from synflow.evaluate.outcome import write_text
+from synflow.records import TASKS
 
 ORDER = ("raw", "curation", "enrichment", "expansion", "negatives", "pyramid")
 STEPS = tuple(zip(ORDER[1:], ORDER, strict=False))
@@ -142,8 +143,8 @@ def _made(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> st
         "ti2v and tv2v one that the base mined, and the texts that `expand` made false. `pyramid`: tasks drawn by the "
         "curriculum, the model its own prober.",
         "Training": f"{plan['steps']} steps of 32 pairs in each way, in three epochs, with the vision tower frozen: "
-        f"all ways see as many pairs. {seeds} seeds, which draw the order of pairs and tasks. So what is spent on other "
-        f"tasks is missing in t2v, which gets {_of_t2v(results)} of the steps.",
+        f"all ways see as many pairs. {seeds} seeds, which draw the order of pairs and tasks. So what other "
+        f"tasks get is missing in t2v, which gets {_of_t2v(results)} of the steps.",
         "Benchmark": f"the miniature with {plan['mini']} clips, whose seeds no training has.",
         "Models of the pipeline": "there were no weights of a vision-language model: captions and composed texts are "
         "written by `signals` from what it measures.",
@@ -172,7 +173,7 @@ def _runs(results: Mapping[str, Any], shares: Sequence[int]) -> str:
     for share in shares:
         for name in ("raw", "curation", "expansion"):
             one = results["runs"][f"{name}/{share}"]
-            tasks = ", ".join(f"{task} {number}" for task, number in one["pairs"].items())
+            tasks = ", ".join(f"{task} {one['pairs'][task]}" for task in TASKS if task in one["pairs"])
             wrong = f"{one['false']} of {one['raw']} ({one['false'] / max(1, one['raw']):.1%})"
             rows.append([f"{share} %", f"`{name}`", str(one["videos"]), tasks, wrong])
     head = ["false captions", "run", "videos", "pairs", "pairs on a caption as it came, of these false"]
