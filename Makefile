@@ -49,7 +49,7 @@ $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 $(MODELS): pyproject.toml constraints.txt constraints-models.txt | $(BIN)/python
 	$(PYTHON) -m venv $(MODELS_VENV)
 	$(MODELS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --constraint constraints-models.txt \
-	  --editable '.[train]' pytest hypothesis pytest-timeout pytest-xdist
+	  --editable '.[train,mteb]' pytest hypothesis pytest-timeout pytest-xdist
 	@touch $@
 
 $(VLLM): requirements-vllm.txt tests/vllm/repair.py | $(BIN)/python
@@ -78,8 +78,8 @@ test: $(DEV)  ## all tests but the slow ones; ARGS="-k name" narrows them, JOBS=
 test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point, long docs, the image as a script
 	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)
 
-test-models: $(MODELS) test-train  ## embedders with weights and the trainer, in .venv-models with torch and transformers
-	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py
+test-models: $(MODELS) test-train  ## embedders with weights, the trainer and mteb, in .venv-models with torch and transformers
+	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py tests/evaluate/test_evaluate_mteb.py
 
 test-train: $(MODELS)  ## the trainer alone, on a tiny model, in .venv-models
 	$(MODELS_VENV)/bin/python -m pytest tests/train $(ARGS)
