@@ -91,7 +91,7 @@ def leave_whole(recipe: Recipe, base: str, embedder: Embedder) -> Path:
     with Attempt(recipe.out / "staging") as attempt:
         whole.save_pretrained(str(attempt.folder))
         _beside(recipe, base, attempt.folder)
-        _embeds(attempt.folder)
+        embeds(attempt.folder)
         publish_folder(attempt, target)
     return target
 
@@ -119,7 +119,7 @@ def _beside(recipe: Recipe, base: str, folder: Path) -> None:
             (folder / name).write_bytes(own.read_bytes())
 
 
-def _embeds(folder: Path) -> None:
+def embeds(folder: Path) -> None:
     """Let the chat template of a checkpoint be the one that embeds, wherever a reader looks for it."""
     (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
     (folder / "chat_template.json").unlink(missing_ok=True)
