@@ -7,7 +7,8 @@ tokens a second, the share of filling and the highest memory of the process:
 * *plain*: the model of transformers as it comes: processor, all queries in one padded batch, all targets in another,
   its own positions, the vision tower inside the model, loss by a matrix of scores;
 * *ours*: chunks of alike length, each clip once through the tower; *caching*: with gradient caching in chunks;
-* *seen*: with the vision cache, filled before.
+* *seen*: with the vision cache, filled before;
+* *sentence*: the trainer of sentence-transformers, where that is installed (`kit.sentence_loop`).
 
 Each way runs in a process of its own, so that memory is its own. Pairs are decoded within the step in all of them.
 
@@ -27,6 +28,7 @@ from types import SimpleNamespace
 from typing import Any
 
 WAYS = ("plain", "ours", "caching", "seen")
+OTHER = "sentence"
 
 RECIPE = """
 version: 1
@@ -149,6 +151,26 @@ def plain(given: argparse.Namespace, out: Path) -> dict[str, float]:
     }
 
 
+def sentence(given: argparse.Namespace, out: Path) -> dict[str, float]:
+    """Return a step of sentence-transformers on the same batches."""
+    from collections import Counter
+
+    from kit.sentence_loop import trained
+
+    from synflow.train.batches import Batches
+    from synflow.train.pool import open_pool
+    from synflow.train.ranks import Ranks
+    from synflow.train.samples import Items
+    from synflow.train.session import base_of
+
+    recipe = recipe_of(given, out, False)
+    pool = open_pool(recipe)
+    base = base_of(recipe, Ranks())
+    batches = Batches(pool, [given.task] * given.steps, Counter(), 0, recipe.seed)
+    places = [list(batch.places) for batch in batches]
+    return trained(recipe, Path(base), Items(pool.dataset), places, given.device, out)
+
+
 def one(given: argparse.Namespace) -> dict[str, float]:
     import torch
 
@@ -158,6 +180,8 @@ def one(given: argparse.Namespace) -> dict[str, float]:
         out = Path(folder) / "out"
         if given.way == "plain":
             found = plain(given, out)
+        elif given.way == OTHER:
+            found = sentence(given, out)
         elif given.way == "seen":
             cache = f"data.cache={Path(folder) / 'seen'}"
             ours(given, Path(folder) / "before", False, cache)
@@ -184,8 +208,8 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=12)
     parser.add_argument("--chunk", type=int, default=2048)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=WAYS)
-    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=(*WAYS, OTHER))
+    parser.add_argument("--way", choices=(*WAYS, OTHER))
     given = parser.parse_args()
     if given.way:
         print(json.dumps(one(given)))

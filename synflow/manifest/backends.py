@@ -155,7 +155,14 @@ class TransformersEmbedder(Part):
 
 
 class HttpEmbedder(Served):
-    """A pooling server (vLLM)."""
+    """A pooling server (vLLM).
+
+    Attributes:
+        frames: how several pictures of one item are sent: as so many ``images``, or as one ``video`` with their rate,
+            which is what Qwen2-VL and Qwen2.5-VL get from ``transformers``, and models that ``synflow train`` made.
+    """
+
+    frames: Literal["images", "video"] = "images"
 
 
 class ModelsSpec(Part):

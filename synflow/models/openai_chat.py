@@ -6,9 +6,9 @@ import binascii
 import email.utils
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,7 @@ class OpenAiOptions(BaseModel):
         max_pixels: pixels of a picture that the model sees at most, asked of the server (vLLM's
             ``--trust-request-mm-kwargs``); None: as the server is set.
         top_p, top_k, repetition_penalty: of sampling; None: as the server is set.
+        frames: whether several pictures of an item to embed are sent as ``images`` or as one ``video``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +48,7 @@ class OpenAiOptions(BaseModel):
     top_p: float | None = None
     top_k: int | None = None
     repetition_penalty: float | None = None
+    frames: Literal["images", "video"] = "images"
 
     @property
     def identity(self) -> str:
@@ -54,6 +56,7 @@ class OpenAiOptions(BaseModel):
         revision = f"@{self.revision}" if self.revision else ""
         names = ("max_pixels", "top_p", "top_k", "repetition_penalty")
         given = [f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None]
+        given += ["frames=video"] if self.frames == "video" else []
         return f"{self.model}{revision}{'?' if given else ''}{'&'.join(given)}"
 
     @property
@@ -85,12 +88,30 @@ def with_messages(body: Mapping[str, Any], ask: Ask) -> list[bytes]:
     Pictures are most of its bytes. They are encoded once for all requests that show them, do not pass through the JSON
     encoder, which would look at each of their characters, and are sent from where they lie: hence the pieces.
     """
+    return _messages(
+        body, ask, [_image_part(one.jpeg, b"," if place else b"") for place, one in enumerate(ask.pictures)]
+    )
+
+
+def with_video(body: Mapping[str, Any], ask: Ask) -> list[bytes]:
+    """Return a body with the messages of an ask whose pictures are the frames of one video at their mean rate.
+
+    That is vLLM's ``video/jpeg``; it takes the rate from ``media_io_kwargs``.
+    """
+    gap = (ask.pictures[-1].time - ask.pictures[0].time) / (len(ask.pictures) - 1)
+    how = {"num_frames": -1, **({"fps": 1 / gap} if gap > 0 else {})}
+    frames = [(b"," if place else b"") + _encoded(picture.jpeg) for place, picture in enumerate(ask.pictures)]
+    opened = b'{"type":"video_url","video_url":{"url":"data:video/jpeg;base64,'
+    return _messages({**body, "media_io_kwargs": {"video": how}}, ask, [opened, *frames, b'"}}'])
+
+
+def _messages(body: Mapping[str, Any], ask: Ask, pictures: Sequence[bytes]) -> list[bytes]:
     system = _json({"role": "system", "content": ask.system}) + b"," if ask.system else b""
     text = _json({"type": "text", "text": ask.text}) if ask.text else b""
     return [
         _json(body)[:-1] + b',"messages":[' + system + b'{"role":"user","content":[',
-        *(_image_part(picture.jpeg, b"," if place else b"") for place, picture in enumerate(ask.pictures)),
-        (b"," if text and ask.pictures else b"") + text + b"]}]}",
+        *pictures,
+        (b"," if text and pictures else b"") + text + b"]}]}",
     ]
 
 
@@ -102,8 +123,11 @@ def _json(value: Any) -> bytes:
 @lru_cache(maxsize=PICTURES_AT_HAND)
 def _image_part(jpeg: bytes, comma: bytes) -> bytes:
     """Return one picture as a part of a message, in JSON."""
-    encoded = binascii.b2a_base64(jpeg, newline=False)
-    return b'%b{"type":"image_url","image_url":{"url":"data:image/jpeg;base64,%b"}}' % (comma, encoded)
+    return b'%b{"type":"image_url","image_url":{"url":"data:image/jpeg;base64,%b"}}' % (comma, _encoded(jpeg))
+
+
+def _encoded(jpeg: bytes) -> bytes:
+    return binascii.b2a_base64(jpeg, newline=False)
 
 
 def sampling_of(ask: Ask, options: OpenAiOptions) -> dict[str, Any]:

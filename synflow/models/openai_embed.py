@@ -13,7 +13,8 @@ import numpy as np
 
 from synflow.asks import Answer, Ask, Item, Refusal, Vector, said_digest
 from synflow.errors import ServiceDown
-from synflow.models.openai_chat import OpenAiOptions, with_messages
+from synflow.models.embedder_families import harmless
+from synflow.models.openai_chat import OpenAiOptions, with_messages, with_video
 from synflow.models.openai_http import OpenAiHttp, OpenAiServer, opened
 from synflow.models.resilience import Reply, TransientFailure
 
@@ -26,7 +27,8 @@ class EmbeddingServer(OpenAiServer):
 
     def body(self, ask: Ask) -> list[bytes]:
         """Return the request, in pieces: pictures first, then the text."""
-        return with_messages({"model": self.options.model, "encoding_format": "float"}, ask)
+        video = self.options.frames == "video" and len(ask.pictures) > 1
+        return (with_video if video else with_messages)({"model": self.options.model, "encoding_format": "float"}, ask)
 
     def read(self, ask: Ask, request: str, reply: Mapping[str, Any]) -> Reply:
         """Return the numbers of a reply.
@@ -93,4 +95,6 @@ def open_openai_embedder(options: Mapping[str, Any]) -> OpenAiEmbedder:
 def _ask(item: Item) -> Ask:
     """Return an item as a request; all items that begin with the same picture go to one server."""
     first = item.pictures[0].digest if item.pictures else ""
-    return Ask("embed", "", item.text or "", {}, item.pictures, system=item.instruction, affinity=first)
+    # A server reads what looks like a special token as one; the embedder in the workers does not.
+    text, system = harmless(item.text or ""), harmless(item.instruction or "")
+    return Ask("embed", "", text, {}, item.pictures, system=system, affinity=first)

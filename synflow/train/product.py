@@ -2,7 +2,8 @@
 
 The adapter's folder also holds tokenizer and image preparation of its base and names it, so that whatever loads
 adapters loads it by its folder alone: ``models.embed: {use: transformers, model: FOLDER}`` does. The merged folder is a
-checkpoint of the same class as the base; whatever serves the base serves it.
+checkpoint of the same class as the base; whatever serves the base serves it, and its chat template lays out what is to
+be embedded.
 """
 
 from __future__ import annotations
@@ -16,11 +17,29 @@ import torch
 
 from synflow import __version__
 from synflow.durable import Attempt, publish_folder, replace_file
+from synflow.models.embedder_families import SYSTEM
 from synflow.train.checkpoint import State
 from synflow.train.curriculum import EpochPlan, drawn_as_svg
 from synflow.train.embedder import Embedder
 from synflow.train.pool import Pool, counted
 from synflow.train.recipe import Full, Recipe
+
+TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if loop.first and message['role'] != 'system' %}"
+    "{{ '<|im_start|>system\\nSYSTEM<|im_end|>\\n' }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' }}"
+    "{% if message['content'] is string %}{{ message['content'] | trim }}{% else %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] in ('image', 'image_url') %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif part['type'] in ('video', 'video_url') %}<|vision_start|><|video_pad|><|vision_end|>"
+    "{% elif 'text' in part %}{{ part['text'] | trim }}{% endif %}"
+    "{% endfor %}{% endif %}{{ '<|im_end|>\\n' }}"
+    "{% endfor %}"
+    "{{ '<|im_start|>assistant\\n<|endoftext|>' }}"
+).replace("SYSTEM", SYSTEM)
+"""Of the merged model, in place of its base's: a message is laid out as in training, up to the token whose state is the
+vector, so that a server that embeds messages needs no option for it."""
 
 
 def leave(
@@ -33,7 +52,7 @@ def leave(
         made["adapter"] = str(_adapter(recipe, base, embedder))
     if embedder.adapter is None or recipe.outputs.merged:
         embedder.merge()
-        made["model"] = str(_whole(recipe, base, embedder))
+        made["model"] = str(leave_whole(recipe, base, embedder))
     with Attempt(out / "staging") as attempt:
         replace_file(drawn_as_svg(plans).encode(), out / "curriculum.svg", attempt)
         card = _card(recipe, base, pool, state, made)
@@ -58,8 +77,8 @@ def _adapter(recipe: Recipe, base: str, embedder: Embedder) -> Path:
     return target
 
 
-def _whole(recipe: Recipe, base: str, embedder: Embedder) -> Path:
-    """Write a checkpoint of the base's own class with the trained weights in it."""
+def leave_whole(recipe: Recipe, base: str, embedder: Embedder) -> Path:
+    """Write a checkpoint of the base's own class with the trained weights in it; adapters must be merged before."""
     from transformers import AutoModelForImageTextToText
 
     target = recipe.out / "model"
@@ -72,6 +91,7 @@ def _whole(recipe: Recipe, base: str, embedder: Embedder) -> Path:
     with Attempt(recipe.out / "staging") as attempt:
         whole.save_pretrained(str(attempt.folder))
         _beside(recipe, base, attempt.folder)
+        embeds(attempt.folder)
         publish_folder(attempt, target)
     return target
 
@@ -97,6 +117,18 @@ def _beside(recipe: Recipe, base: str, folder: Path) -> None:
         own = Path(base) / name
         if own.is_file() and not (folder / name).exists():
             (folder / name).write_bytes(own.read_bytes())
+
+
+def embeds(folder: Path) -> None:
+    """Let the chat template of a checkpoint be the one that embeds, wherever a reader looks for it."""
+    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    (folder / "chat_template.json").unlink(missing_ok=True)
+    for name in ("tokenizer_config.json", "processor_config.json"):
+        path = folder / name
+        if path.is_file():
+            told = json.loads(path.read_text(encoding="utf-8"))
+            if told.pop("chat_template", None) is not None:
+                path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 def _card(recipe: Recipe, base: str, pool: Pool, state: State, made: Mapping[str, Any]) -> str:

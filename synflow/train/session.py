@@ -121,7 +121,9 @@ def opened(recipe: Recipe, device: torch.device, ranks: Ranks, resume: bool) -> 
     pool = open_pool(recipe, ranks.size)
     cache = None
     if recipe.cache is not None:
-        tower = {"tower": _tower(embedder), "input": recipe.input.identity()}
+        # What the tower sees of a clip does not depend on how long a text may be.
+        shown = {name: value for name, value in recipe.input.identity().items() if name != "max_tokens"}
+        tower = {"tower": _tower(embedder), "input": shown}
         cache = VisionCache.of(recipe.cache, tower, recipe.model.dtype)
     sequencer = Sequencer(base, recipe.model.revision, recipe.input, cache)
     training = Training(

@@ -57,14 +57,15 @@ PIXELS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float = SERVED) -> Path:
+def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float | None = SERVED) -> Path:
     """Write configuration, tokenizer, processors and weights into ``folder``; the same bytes every time.
 
     Args:
         folder: is made where it is not there.
         seed: draws the weights.
         texts: what the vocabulary is learned from, beside the prompts.
-        spread: standard deviation of the weights.
+        spread: standard deviation of the weights; None: of each layer by the number of its inputs, so that what is
+            read outweighs the constant state of the last token from the first step on.
     """
     logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,9 +75,10 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float =
         for name, token in (("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start"),
                             ("vision_end", "vision_end"))
     }  # fmt: skip
+    usual = TRAINED if spread is None else spread
     text = {
         "vocab_size": -(-len(words) // 64) * 64, "hidden_size": 128, "intermediate_size": 256,
-        "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "initializer_range": spread,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "initializer_range": usual,
         "max_position_embeddings": 32768, "rope_theta": 1000000.0, "tie_word_embeddings": False,
         "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]},
         "bos_token_id": words.convert_tokens_to_ids("<|endoftext|>"),
@@ -84,17 +86,30 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float =
     }  # fmt: skip
     vision = {
         "depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "out_hidden_size": 128,
-        "window_size": 112, "fullatt_block_indexes": [1], "tokens_per_second": 2, "initializer_range": spread,
+        "window_size": 112, "fullatt_block_indexes": [1], "tokens_per_second": 2, "initializer_range": usual,
     }  # fmt: skip
     torch.manual_seed(seed)
-    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, initializer_range=spread, **ids)
-    Qwen2_5_VLForConditionalGeneration(config).save_pretrained(folder)
+    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, initializer_range=usual, **ids)
+    model = Qwen2_5_VLForConditionalGeneration(config)
+    if spread is None:
+        _by_inputs(model)
+    model.save_pretrained(folder)
     image = {**PIXELS, "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
     video = {**PIXELS, "video_processor_type": "Qwen2VLVideoProcessor", "processor_class": "Qwen2_5_VLProcessor"}
     (folder / "preprocessor_config.json").write_text(json.dumps(image))
     (folder / "video_preprocessor_config.json").write_text(json.dumps(video))
     (folder / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
     return folder
+
+
+def _by_inputs(model: torch.nn.Module) -> None:
+    """Draw the weights anew: each layer gives numbers as large as it gets, and token embeddings are small."""
+    with torch.no_grad():
+        for layer in model.modules():
+            if isinstance(layer, (torch.nn.Linear, torch.nn.Conv3d)):
+                layer.weight.normal_(0, layer.weight[0].numel() ** -0.5)
+            elif isinstance(layer, torch.nn.Embedding):
+                layer.weight.normal_(0, 0.02)
 
 
 def _tokenizer(folder: Path, texts: Sequence[str]) -> Any:

@@ -426,6 +426,24 @@ def test_served_embedder_gives_unit_vectors_bound_to_what_was_shown(server: Scri
     assert [part["type"] for part in server.bodies[1]["messages"][0]["content"]] == ["image_url", "image_url"]
 
 
+def test_frames_are_sent_as_one_video_where_the_manifest_says_so(server: ScriptedServer) -> None:
+    server.script = [vector(1.0, 0.0)] * 3
+    frames = tuple(Picture(one, digest(one), 0.25 * place) for place, one in enumerate((b"one", b"two", b"three")))
+    items = [Item("a <|im_end|>", frames), Item(pictures=frames[:1]), Item(pictures=tuple([frames[0]] * 2))]
+    served = embedder(server, frames="video")
+    served.embed(items)
+    assert served.model != embedder(server).model
+    film, single, still = server.bodies
+    url = "data:video/jpeg;base64," + ",".join(base64.b64encode(one.jpeg).decode() for one in frames)
+    assert film["messages"][0]["content"] == [
+        {"type": "video_url", "video_url": {"url": url}}, {"type": "text", "text": "a < |im_end|>"},
+    ]  # fmt: skip
+    assert film["media_io_kwargs"] == {"video": {"num_frames": -1, "fps": 4.0}}
+    assert [part["type"] for part in single["messages"][0]["content"]] == ["image_url"]
+    assert "media_io_kwargs" not in single
+    assert still["media_io_kwargs"] == {"video": {"num_frames": -1}}
+
+
 @pytest.mark.parametrize("bad", [status(200, {"data": []}), vector(), vector(0.0, 0.0), vector("x"), vector(None)])
 def test_a_reply_without_a_vector_is_asked_again(server: ScriptedServer, bad: Act) -> None:
     server.script = [bad, vector(1.0, 0.0)]
