@@ -56,6 +56,9 @@ STAGES = """
   - expand: {tasks: [ti2v, tv2v], elsewhere: 0.7}
 """
 _SHAPE = re.compile(r"\b(red|orange|yellow|green|blue|purple|pink|white) (circle|square|triangle|star|diamond)\b")
+_KIND = re.compile(r"\b(?:the|kind of) (circle|square|triangle|star|diamond) (?:of th|that|in th)", re.IGNORECASE)
+_KIND_ALONE = re.compile(r"\bthis kind of (circle|square|triangle|star|diamond)\b", re.IGNORECASE)
+"""How a text names the thing of the picture, by its kind alone."""
 _OLD = re.compile(
     r"instead of (?:the )?\w+(?: one)?|rather than \w+|, not \w+|"
     r"(?:the|this|of) (?:picture|clip|video)? ?(?:of|with) the [\w ,-]*?(?=[,.])|"
@@ -81,6 +84,7 @@ class Truth:
                 self.things.add((event["color"], movers[event["mover"]]["shape"]))
         grounds = [shot["background"] for shot in shots]
         self.grounds = {(ground["kind"], ground["color"]) for ground in grounds}
+        self.palettes = {tuple(sorted({ground["color"], ground["second"]} - {""})) for ground in grounds}
         self.inks = {ground[name] for ground in grounds for name in ("color", "second") if ground[name]}
         self.colors = self.inks | {color for color, _ in self.things}
         self.kinds = {ground["kind"] for ground in grounds}
@@ -90,6 +94,8 @@ class Truth:
         """Return what two videos have in common, the rarest kind of trait first."""
         common: list[tuple[str, Any]] = [("thing", one) for one in sorted(self.things & other.things)]
         common += [("ground", one) for one in sorted(self.grounds & other.grounds)]
+        common += [("inks", one) for one in sorted(self.palettes & other.palettes)]
+        common += [("backdrop", one) for one in sorted({c for _, c in self.grounds} & {c for _, c in other.grounds})]
         common += [("shape", one) for one in sorted({s for _, s in self.things} & {s for _, s in other.things})]
         common += [("color", one) for one in sorted(self.colors & other.colors)]
         return common + ([("style", self.style)] if self.style == other.style else [])
@@ -100,6 +106,8 @@ class Truth:
         return {
             "thing": lambda: value in self.things,
             "ground": lambda: value in self.grounds,
+            "inks": lambda: value in self.palettes,
+            "backdrop": lambda: value in {color for _, color in self.grounds},
             "shape": lambda: value in {shape for _, shape in self.things},
             "color": lambda: value in self.colors,
             "style": lambda: value == self.style,
@@ -116,6 +124,7 @@ def said_of(text: str) -> list[tuple[str, Any]]:
     said: list[tuple[str, Any]] = [("thing", match.groups()) for match in _SHAPE.finditer(bare)]
     for shape, color in re.findall(r"the (circle|square|triangle|star|diamond) is (\w+)", bare):
         said.append(("thing", (color, shape)))
+    said += [("shape", kind.lower()) for kind in (*_KIND.findall(bare), *_KIND_ALONE.findall(bare))]
     told = {color for _, value in said for color in value if color in COLORS}
     said += [("color", color) for color in COLORS if color not in told and re.search(rf"\b{color}\b", bare)]
     # Shades of light are not in the script: black and white may be shadow and glare.

@@ -14,6 +14,7 @@ from typing import ClassVar, cast
 
 from pydantic import Field, model_validator
 
+from stages.rules.backward import Backward
 from stages.rules.composing import COMPOSED, Composition, Sampling, composed_ask, misfits, origin_of
 from stages.rules.focus import DOMAINS
 from stages.rules.focused import colors_shown, drawn_parts, with_negatives
@@ -117,7 +118,7 @@ class Expand:
     """Makes pairs of all seven tasks of each clip."""
 
     name: ClassVar[str] = "expand"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Config: ClassVar[type[StageConfig]] = ExpandConfig
     reasons: ClassVar[Mapping[str, str]] = {}
     whole_shard: ClassVar[bool] = True
@@ -191,9 +192,11 @@ class Expand:
         if "t2v" in cfg.tasks:
             taken = [caption.text for caption in drawn]
             album.pairs.extend(self._focused(sample, captions, taken, goal, ctx))
-            shown_colors = colors_shown(ctx.media.stills(sample).rgb)
+            stills = ctx.media.stills(sample)
+            shown_colors = colors_shown(stills.rgb)
+            backward = Backward(stills.rgb, [picture.time for picture in stills.pictures], sample.facts)
             rng = ctx.rng(sample, "expand", "negatives")
-            album.pairs[:] = [with_negatives(pair, shown_colors, rng) for pair in album.pairs]
+            album.pairs[:] = [with_negatives(pair, shown_colors, backward, rng) for pair in album.pairs]
 
     def _long(self, album: Album, albums: Sequence[Album], n: int) -> None:
         """Add a t2v pair of a whole video that was cut into shots, and what was said of it; its first shot holds it."""

@@ -273,7 +273,7 @@ class Pair(Record):
         kinship: what the target of a composed pair is to its reference.
         record_id, source_id, source_uri, licence: of the target's source, of which source_id is the digest.
         query_record_id, query_source_id, query_source_uri, query_licence: of that of the query's picture or clip.
-        negatives: ``kind`` and ``negative_text`` of texts that were made to be false of the target.
+        negatives: made with it: ``kind``, and a false ``negative_text`` or the ``negative_clip_id`` played backward.
     """
 
     id: str

@@ -55,22 +55,37 @@ def judge(claim: str, evidence: Measured, told: Sequence[Told] | None = None) ->
     text = asserted.lower().replace("gray", "grey")
     verdicts = [verdict for rule in LOOK_RULES for verdict in rule(text, asserted, evidence)]
     if not evidence.still:
-        verdicts += [verdict for time_rule in TIME_RULES for verdict in time_rule(text, evidence)]
-        ways = [event for event in (told_events(text)[0] if told is None else told) if event.way]
-        verdicts += [verdict for event in ways if (verdict := judge_way(event, evidence)) != "unknown"]
+        verdicts += _over_time(text, told_events(text)[0] if told is None else told, evidence)
+    return _together(verdicts)
+
+
+def _over_time(text: str, told: Sequence[Told], evidence: Measured) -> list[Verdict]:
+    """Return the verdicts on what a claim, in small letters, says of time: camera, ways, changes."""
+    verdicts = [verdict for rule in TIME_RULES for verdict in rule(text, evidence)]
+    ways = [event for event in told if event.way]
+    return verdicts + [verdict for event in ways if (verdict := judge_way(event, evidence)) != "unknown"]
+
+
+def _together(verdicts: Sequence[Verdict]) -> Verdict:
     if "contradicted" in verdicts:
         return "contradicted"
     return "supported" if verdicts and all(verdict == "supported" for verdict in verdicts) else "unknown"
 
 
-def judged(text: str, evidence: Measured) -> dict[str, Verdict]:
-    """Return the verdict on each claim of a caption, the order of what it tells included."""
+def judged(text: str, evidence: Measured, *, timed: bool = False) -> dict[str, Verdict]:
+    """Return the verdict on each claim of a caption, the order of what it tells included.
+
+    Args:
+        text: the caption.
+        evidence: what was measured.
+        timed: judge only what the claims say of time; looks are the same whichever way a clip is played.
+    """
     found: dict[str, Verdict] = {}
     whole, events, subject = "", [], Subject()
     for claim in claims_of(text):
         bare = plain(_steady(claim)).lower().replace("gray", "grey")
         told, subject = told_events(bare, subject)
-        found[claim] = judge(claim, evidence, told)
+        found[claim] = _together(_over_time(bare, told, evidence)) if timed else judge(claim, evidence, told)
         events += [replace(event, begin=event.begin + len(whole), end=event.end + len(whole)) for event in told]
         whole += bare + ". "
     order = "unknown" if evidence.still else judge_order(whole, events, evidence)

@@ -131,7 +131,7 @@ def recolored(text: str, seen: Sequence[str], rng: random.Random) -> str:
 
     def changed(match: re.Match[str]) -> str:
         if not match[1]:
-            return color
+            return color.capitalize() if match[0][0].isupper() else color
         article = "an" if color[0] in "aeiou" else "a"
         return f"{article.capitalize() if match[1][0].isupper() else article} {color}"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from stages.rules.backward import Backward
 from stages.rules.focus import Part, kinds_of, parts, recolored, reversed_order
 from synflow.media.colors import COLORS, color_map, reduced
 from synflow.pairs.draw import plain
@@ -73,12 +74,23 @@ def false_texts(text: str, colors: Sequence[str], rng: random.Random) -> Iterato
         yield {"kind": "attribute", "negative_text": changed}
 
 
-def with_negatives(pair: Pair, colors: Sequence[str], rng: random.Random) -> Pair:
-    """Return a t2v pair with texts that are false of its target; keywords tell no order and are left alone."""
-    text = pair.query.text
-    if pair.task != "t2v" or text is None or text.style == "keywords":
+def with_negatives(pair: Pair, colors: Sequence[str], backward: Backward, rng: random.Random) -> Pair:
+    """Return a t2v pair with texts that are false of its target, and its target backward where its text is false of it.
+
+    Keywords tell no order and are left alone.
+
+    Args:
+        pair: of a clip.
+        colors: that the pictures of the clip show.
+        backward: the clip, played backward.
+        rng: draws.
+    """
+    text, goal = pair.query.text, pair.target.video
+    if pair.task != "t2v" or text is None or goal is None or text.style == "keywords":
         return pair
     made = tuple(false_texts(text.text, colors, rng))
+    if backward.belies(text.text):
+        made = (*made, {"kind": "reversed-video", "negative_clip_id": goal.clip_id})
     return pair.model_copy(update={"negatives": made}) if made else pair
 
 

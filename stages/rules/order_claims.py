@@ -34,7 +34,7 @@ def judge_order(text: str, told: Sequence[Told], evidence: Measured) -> Verdict:
         if not _in_turn(text, told, one, other):
             continue
         first, second = spans[id(one)], spans[id(other)]
-        if _gone(one, other, evidence):
+        if _gone(one, other, evidence) or _not_yet(told, one, other, evidence):
             verdicts.append("contradicted")
         elif first is not None and second is not None:
             if second[1] + APART <= first[0]:
@@ -63,11 +63,27 @@ def _gone(one: Told, other: Told, evidence: Measured) -> bool:
     return course.exit() is not None
 
 
+def _not_yet(told: Sequence[Told], one: Told, other: Told, evidence: Measured) -> bool:
+    """Tell whether something is said to do something and to come in afterwards, while nothing is seen of it before.
+
+    Where it is said to leave in between it may well come in again.
+    """
+    acts = one.kind in ("grow", "shrink", "slide", "turn")
+    if not acts or other.kind != "come" or not other.way or one.by.mention != other.by.mention:
+        return False
+    if any(event.kind in ("go", "cross") for event in told[told.index(one) : told.index(other)]):
+        return False
+    course = evidence.courses.get(one.color)
+    return course is not None and course.entry() is not None
+
+
 def _span(event: Told, evidence: Measured) -> Span | None:
     """Return between which pictures an event lies; None where that is not sure."""
     courses = evidence.courses
     if event.kind == "turn":
-        before, after = courses.get(event.color), courses.get(event.into)
+        # A thing may be called by the colour that it turns to; then nothing is known of the one before.
+        before = None if event.color == event.into else courses.get(event.color)
+        after = courses.get(event.into)
         ends = [course.goes for course in [before] if course is not None]
         ends += [course.comes for course in [after] if course is not None]
         times = [time for time in ends if time is not None]

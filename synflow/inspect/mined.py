@@ -1,4 +1,4 @@
-"""The hard negatives of a pair: texts that were made false of its target, and what `synflow mine` found near it."""
+"""The hard negatives of a pair: what was made with it (texts, its target backward), and what `synflow mine` found."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ class Mined:
         own = [dict(one) for one in pair.record.get("negatives") or () if isinstance(one, dict) and one.get("kind")]
         found = self._by_pair.get(pair.row["task"], {}).get(pair.row["id"], [])
         # `synflow mine` takes the made ones into its tables: shown once, with what it found out of them.
-        known = {(one["kind"], one.get("negative_text", "")) for one in found if one.get("negative_text")}
+        known = {(one["kind"], one.get("negative_text", "")) for one in found}
         fresh = [one for one in own if (one["kind"], one.get("negative_text", "")) not in known]
         return [*fresh, *found][:MOST]

@@ -104,8 +104,15 @@ def _pair(pair: Stored) -> Link:
         "emphasis": row["emphasis"] or "",
         "relation": str(pair.record.get("relation", "")),
         "scores": " · ".join(f"{name} {_measure(value)}" for name, value in sorted(row["scores"].items())),
+        "made negatives": " · ".join(_negative(one) for one in pair.record.get("negatives") or ()),
     }
     return Link("pair", f"{row['task']} {row['id']}", _known(facts))
+
+
+def _negative(made: dict[str, Any]) -> str:
+    """Return a negative that was made with a pair: its kind, and the text where it is one."""
+    told = made.get("negative_text") or "the target, from its last frame to its first"
+    return f"{made.get('kind', '')}: {told}"
 
 
 def _place(pair: Stored) -> Link:

@@ -28,6 +28,7 @@ KINDS = {
     "segment": "another part of the video that the target is from",
     "reversed-order": "the query's text with its events in another order",
     "attribute": "the query's text with one attribute changed",
+    "reversed-video": "the pair's own target with its frames from last to first",
 }
 """Where a negative comes from."""
 
@@ -41,8 +42,10 @@ NEGATIVES = pa.schema(
 """A row is one negative of one pair, the nearest first.
 
 ``negative_pair_id`` is a pair whose target is the negative, ``negative_clip_id`` the clip of that target; where the
-negative is a text, ``negative_text`` holds it. ``score`` is the prober's, of the query and the negative; ``rank`` its
-place among the targets that the margin leaves, from 1; both are null where the prober did not compare.
+negative is a text, ``negative_text`` holds it. ``reversed-video`` names no other pair: its pictures are those of the
+pair's own target, from last to first, and ``negative_clip_id`` is that clip. ``score`` is the prober's, of the query
+and the negative; ``rank`` its place among the targets that the margin leaves, from 1; both are null where the prober
+did not compare.
 """
 
 RECEIPT = "negatives.json"

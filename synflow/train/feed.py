@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from synflow.train.batches import Batches
 from synflow.train.hard import Hard
-from synflow.train.samples import Items, Media, Sequencer, Spoilt, Tokens
+from synflow.train.samples import Items, Media, Sequencer, Spoilt, Tokens, backward
 
 AHEAD = 2
 """Steps that each worker is ahead."""
@@ -28,8 +28,8 @@ class Share:
 
     Attributes:
         pairs: ids of its pairs; sound: which of them can be used.
-        rows: sequences of all of it. queries, targets, negatives, texts: places in ``rows``, -1 where there is none:
-            ``[n]``, ``[n]``, ``[n, k]`` and ``[n, j]``.
+        rows: sequences of all of it. queries, targets, negatives, texts, turned: places in ``rows``, -1 where there is
+            none: ``[n]``, ``[n]``, ``[n, k]``, ``[n, j]`` and ``[n, 0 or 1]``; turned are the targets played backward.
         media: what the sequences show, each once.
         spoilt: ids of samples that cannot be used, and why.
     """
@@ -43,6 +43,7 @@ class Share:
     targets: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     negatives: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     texts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    turned: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     spoilt: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -77,19 +78,22 @@ class Steps:
         share = Share(batch.step, batch.task, [])
         share.queries, share.targets = np.full(len(places), -1), np.full(len(places), -1)
         share.negatives, share.texts = np.full((len(places), many), -1), np.full((len(places), told), -1)
+        share.turned = np.full((len(places), self.hard.turned), -1)
         for row, at in enumerate(places):
             name = self.items.dataset.id_of(at)
             share.pairs.append(name)
             try:
                 pair = self.items.pair(at)
-                query = self._row(share, self.items.query(pair))
-                share.targets[row] = self._row(share, self.items.target(pair))
+                query, target = self._row(share, self.items.query(pair)), self.items.target(pair)
+                share.targets[row] = self._row(share, target)
                 share.queries[row] = query
             except Spoilt as error:
                 share.spoilt.append((name, str(error)))
                 continue
             for column, text in enumerate(self.hard.false_texts(pair)):
                 share.texts[row, column] = self._row(share, self.items.query(pair, text))
+            if self.hard.is_turned(pair):
+                share.turned[row, 0] = self._row(share, backward(target))
             for column, other in enumerate(self.hard.of(at)[:many]):
                 try:
                     share.negatives[row, column] = self._row(share, self.items.target(self.items.pair(other)))

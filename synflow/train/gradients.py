@@ -117,5 +117,5 @@ def vectors_of(share: Share, rows: Tensor) -> Vectors:
     return Vectors(
         taken(share.queries), taken(share.targets), taken(negatives), taken(share.texts),
         told(share.contents(share.queries)), told(share.contents(share.targets)), told(share.contents(negatives)),
-        told(sound), told(negatives >= 0), told(share.texts >= 0),
+        told(sound), told(negatives >= 0), told(share.texts >= 0), taken(share.turned), told(share.turned >= 0),
     )  # fmt: skip

@@ -17,7 +17,8 @@ from synflow.train.pool import Pool
 from synflow.train.recipe import NegativesSpec
 
 TARGETS = ("mined", "segment")
-"""Kinds of negatives that stand in the place of the target; the other kinds are texts in that of the query."""
+"""Kinds of negatives that are targets of other pairs; the others were made with the pair: texts in the place of its
+query, or its own target backward."""
 TEXTS = 2
 """Texts made false of a target that a pair may bring."""
 
@@ -56,6 +57,16 @@ class Hard:
         told = pair.record.get("negatives", ()) if self.spec.texts else ()
         texts = [str(one.get("negative_text", "")) for one in told if one.get("kind") in KINDS]
         return [text for text in texts if text][:TEXTS]
+
+    @property
+    def turned(self) -> int:
+        """Return how many targets a pair may bring that are its own, played backward."""
+        return int(self.spec.reversed)
+
+    def is_turned(self, pair: StoredPair) -> bool:
+        """Tell whether the target of a pair played backward is a negative of it."""
+        told = pair.record.get("negatives", ()) if self.spec.reversed else ()
+        return any(one.get("kind") == "reversed-video" for one in told)
 
 
 def wanted(spec: NegativesSpec, task: str) -> int:

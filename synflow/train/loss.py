@@ -7,7 +7,8 @@ For query q_i and target y_i, and keys K of the whole batch, ::
 K_i are all targets and all hard negatives, Q_i all queries: hard negatives count from query to target only. Left out
 of both are keys that are the same as the positive, or belong to the same query, and keys that score more than the
 positive and a margin (Guo et al., arXiv 2510.27571, and the code released with its embedder). Texts made false of a
-target stand against the query, for their own pair alone; that is ours.
+target stand against the query, and a target played backward stands against the target, for their own pair alone:
+another text about the same clip may well be true of it backward. Both are ours.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Vectors:
         queries, targets: ``[n, dim]``; negatives: ``[m, dim]``; texts: ``[n, k, dim]``, false of the pair's target.
         asked, shown, negative: of queries ``[n]``, targets ``[n]`` and negatives ``[m]``: what they hold, int64.
         sound: which pairs count, bool ``[n]``; fit: which negatives are there ``[m]``; told: which texts ``[n, k]``.
+        turned: targets played backward ``[n, j, dim]``; back: which of them are there ``[n, j]``.
     """
 
     queries: Tensor
@@ -44,6 +46,8 @@ class Vectors:
     sound: Tensor
     fit: Tensor
     told: Tensor
+    turned: Tensor
+    back: Tensor
 
 
 @dataclass
@@ -71,7 +75,7 @@ def contrastive(own: Vectors, spec: LossSpec, ranks: Ranks) -> Loss:
     for length in (*sorted(spec.matryoshka), queries.shape[1]):
         cut = [
             one if length >= one.shape[-1] else normalize(one[..., :length], dim=-1)
-            for one in (own.queries, own.targets, own.texts, queries, targets, negatives)
+            for one in (own.queries, own.targets, own.texts, own.turned, queries, targets, negatives)
         ]
         rows, facts = _rows(own, cut, everyone, here, spec)
         values.append((rows * own.sound).sum() / pairs)
@@ -83,7 +87,7 @@ def _rows(
     own: Vectors, cut: Sequence[Tensor], everyone: Sequence[Tensor], here: Tensor, spec: LossSpec
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of each own pair ``[n]``, and sums: of positive and hardest cosines, of pairs with the latter."""
-    own_queries, own_targets, texts, queries, targets, negatives = cut
+    own_queries, own_targets, texts, turned, queries, targets, negatives = cut
     asked, shown, negative, sound, fit = everyone
     positive = (own_queries * own_targets).sum(-1)
     diagonal = torch.zeros(len(here), len(asked), dtype=torch.bool, device=here.device)
@@ -91,8 +95,10 @@ def _rows(
     # A pair with the same target or the same query is one more positive, and none of these is a negative.
     alike = (shown[here, None] == shown) | (asked[here, None] == asked)
     open_ = (~alike & sound) | diagonal
-    forward = own_queries @ torch.cat([targets, negatives]).T
-    counts = torch.cat([open_, (negative != shown[here, None]) & fit], dim=1)
+    forward = torch.cat(
+        [own_queries @ torch.cat([targets, negatives]).T, (turned * own_queries[:, None]).sum(-1)], dim=1
+    )
+    counts = torch.cat([open_, (negative != shown[here, None]) & fit, own.back], dim=1)
     backward = torch.cat([own_targets @ queries.T, (texts * own_targets[:, None]).sum(-1)], dim=1)
     counts_back = torch.cat([open_, own.told], dim=1)
     one, hardest = _entropy(forward, positive, counts, here, spec)

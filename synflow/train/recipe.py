@@ -128,12 +128,15 @@ class NegativesSpec(Part):
         remine: whether the prober mines them anew at the start of each epoch (*paper*).
         texts: whether texts made false of the target (events in another order, another colour) stand against the
             query when the target asks for it; not in the paper.
+        reversed: whether the target played backward, where the pair's text is false of that, stands against the
+            target; not in the paper.
     """
 
     tasks: dict[Task, Annotated[int, Field(ge=0, le=3)]] = Field(default_factory=dict)
     version: str = ""
     remine: bool = True
     texts: bool = False
+    reversed: bool = False
 
 
 class Pyramid(Part):

@@ -7,7 +7,7 @@ gives the same vectors there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,13 @@ class Sequencer:
         for video, tokens in ((True, self.spec.frame_tokens), (False, self.spec.image_tokens)):
             options = _Options(tokens * SQUARE, self.spec.max_tokens)
             self._families[video] = Qwen(_Parts(_Config(config), tokenizer, images, options))  # type: ignore[arg-type]
+
+
+def backward(item: Item) -> Item:
+    """Return a video played backward: its pictures from last to first, at mirrored times."""
+    shown = item.pictures
+    ends = shown[0].time + shown[-1].time if shown else 0.0
+    return replace(item, pictures=tuple(replace(one, time=ends - one.time) for one in reversed(shown)))
 
 
 def not_loaded(base: str, error: Exception) -> UsageError:

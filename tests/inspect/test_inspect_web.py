@@ -224,7 +224,9 @@ def test_ranks_and_negatives_of_a_pair_are_shown_and_hostile_ones_stay_texts(liv
     scores = {"need.both": 2.0, "need.text": 40.0, "need.reference": 17.0, "need.rivals": 300.0}
     made = {"kind": "reversed-order", "negative_text": "<script>alert(3)</script> \u202eodd"}
     mined = {"kind": "mined", "negative_pair_id": "0abc", "negative_text": "", "rank": 3, "score": 0.25}
-    text = shown.render(row={"scores": scores}, found=[made, mined])
+    backward = {"kind": "reversed-video", "negative_clip_id": "c1"}
+    text = shown.render(row={"scores": scores}, found=[made, mined, backward])
+    assert "reversed-video" in text and "from its last frame to its first" in text
     for word in ("rank <b>2</b> of 301", "text alone at 40", "reference alone at 17", "rank 3", "score 0.25", "0abc"):
         assert word in text, word
     assert "<script>" not in text and "\u202e" not in text

@@ -233,6 +233,7 @@ def test_negatives_that_were_made_with_a_pair_stand_in_the_tables_too(
     made = [
         {"kind": "reversed-order", "negative_text": "B, then A."},
         {"kind": "attribute", "negative_text": "A blue A."},
+        {"kind": "reversed-video", "negative_clip_id": "c1"},
     ]
     place = {"t2v": 3, "t2t": 1}
     chosen_pairs = {task: list(open_dataset(root).stream(task))[n].id for task, n in place.items()}
@@ -251,10 +252,12 @@ def test_negatives_that_were_made_with_a_pair_stand_in_the_tables_too(
         found = mine(root, prober, {}, LOOSE)
         negatives = read_negatives(root, found.version)
         for task, pair in chosen_pairs.items():
-            rows = [row for row in negatives[task][pair] if row["kind"] in ("reversed-order", "attribute")]
-            assert [(row["kind"], row["negative_text"]) for row in rows] == [tuple(one.values()) for one in made]
+            rows = [row for row in negatives[task][pair] if row["kind"] in {one["kind"] for one in made}]
+            names = ("kind", "negative_text", "negative_clip_id")
+            assert [{name: row[name] for name in names if row[name]} for row in rows] == made
+            assert all(row["negative_pair_id"] == "" for row in rows), "no target of another pair is meant"
             assert all(row["score"] is None and row["rank"] is None for row in rows)
-            assert found.report["tasks"][task]["made"] == 2
+            assert found.report["tasks"][task]["made"] == 3
         assert set(negatives["t2t"]) == {chosen_pairs["t2t"]}
 
 

@@ -53,9 +53,17 @@ def test_a_scene_is_said_to_look_alike_only_of_partners_that_do() -> None:
     assert told(shown(GREEN, RED), shown(GREEN, BLUE), facts(*captions, "subject")) == ""
 
 
-def test_a_shared_subject_is_told_with_what_looks_different() -> None:
-    text = told(shown(GREEN, RED), shown(YELLOW, RED), facts("A red kite rises.", "A red kite falls.", "subject"))
-    assert "red kite" in text and "yellow" in text
+@pytest.mark.parametrize("seed", range(4))
+def test_a_shared_subject_is_named_by_its_kind_with_what_looks_different(seed: int) -> None:
+    about = facts("A red kite rises.", "A red kite falls.", "subject")
+    text = told(shown(GREEN, RED), shown(YELLOW, RED), about, seed)
+    assert "kite" in text and "yellow" in text
+    assert "red" not in text, "the picture tells the colour of the kite, and the text alone must not"
+
+
+def test_of_two_things_of_a_kind_none_is_meant() -> None:
+    both = "A red kite rises past a blue kite."
+    assert told(shown(GREEN, RED), shown(YELLOW, RED), facts(both, "A red kite falls.", "subject")) == ""
 
 
 @pytest.mark.parametrize("there", ["", "A man walks.", "It is late."])

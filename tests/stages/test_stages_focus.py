@@ -83,6 +83,8 @@ def test_a_changed_colour_is_one_that_nothing_has() -> None:
     assert texts == {f"A {color} kite over a house." for color in ("yellow", "purple", "pink")}
     assert recolored("A kite over a house.", seen, random.Random(1)) == ""
     assert recolored("Not a red kite.", seen, random.Random(1)) == ""
+    told = {recolored("Red kites over a house.", seen, random.Random(seed)) for seed in range(40)}
+    assert told == {f"{color} kites over a house." for color in ("Orange", "Yellow", "Purple", "Pink")}
 
 
 def test_negatives_say_of_what_kind_they_are() -> None:

@@ -20,7 +20,7 @@ def drawn(seed: int) -> tuple[Vectors, LossSpec]:
     rng = random.Random(seed)
     torch.manual_seed(seed)
     n, dim = rng.randint(1, 7), rng.choice([4, 8])
-    m, k = rng.randint(0, 2) * n, rng.randint(0, 2)
+    m, k, j = rng.randint(0, 2) * n, rng.randint(0, 2), rng.randint(0, 1)
 
     def unit(*shape: int) -> Any:
         # Close to one another, so that the margin matters.
@@ -36,7 +36,8 @@ def drawn(seed: int) -> tuple[Vectors, LossSpec]:
     sound = some(n)
     sound[rng.randrange(n)] = True
     own = Vectors(
-        unit(n), unit(n), unit(m), unit(n, k), numbers(n), numbers(n), numbers(m), sound, some(m), some(n, k)
+        unit(n), unit(n), unit(m), unit(n, k), numbers(n), numbers(n), numbers(m), sound, some(m), some(n, k),
+        unit(n, j), some(n, j),
     )  # fmt: skip
     spec = LossSpec(
         temperature=rng.choice([0.03, 0.07, 1.0]), margin=rng.choice([None, 0.0, 0.1]),
@@ -69,6 +70,9 @@ def plain(own: Vectors, spec: LossSpec) -> Any:
                 dot(own.queries[i], own.negatives[j], length) for j in range(len(own.negatives))
                 if own.fit[j] and own.negative[j] != own.shown[i]
             ]  # fmt: skip
+            there += [
+                dot(own.queries[i], own.turned[i, j], length) for j in range(own.turned.shape[1]) if own.back[i, j]
+            ]
             back = [dot(own.targets[i], own.queries[j], length) for j in others]
             back += [dot(own.targets[i], own.texts[i, j], length) for j in range(own.texts.shape[1]) if own.told[i, j]]
             for keys in (there, back):
@@ -82,7 +86,7 @@ def plain(own: Vectors, spec: LossSpec) -> Any:
 def test_loss_and_gradients_are_those_of_the_plain_loops(first: int) -> None:
     for seed in range(first, first + 50):
         own, spec = drawn(seed)
-        parts = [own.queries, own.targets, own.negatives, own.texts]
+        parts = [own.queries, own.targets, own.negatives, own.texts, own.turned]
         expected = plain(own, spec)
         found = contrastive(own, spec, Ranks()).value
         expected = torch.as_tensor(expected)
@@ -102,7 +106,8 @@ def test_what_is_told_of_a_batch() -> None:
     own = Vectors(
         eye[:3], torch.nn.functional.normalize(eye[:3] + eye[[1, 2, 0]] * 0.5, dim=-1), eye[:0], eye[:3, None][:, :0],
         torch.arange(3), torch.arange(3), torch.arange(0), torch.ones(3, dtype=torch.bool),
-        torch.ones(0, dtype=torch.bool), torch.ones(3, 0, dtype=torch.bool),
+        torch.ones(0, dtype=torch.bool), torch.ones(3, 0, dtype=torch.bool), eye[:3, None][:, :0],
+        torch.ones(3, 0, dtype=torch.bool),
     )  # fmt: skip
     found = contrastive(own, LossSpec(), Ranks())
     assert found.positive == pytest.approx(1 / math.sqrt(1.25))

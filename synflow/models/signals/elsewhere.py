@@ -170,7 +170,11 @@ def _scene(
 def _subject(
     reference: Findings, target: Findings, here: Sequence[Thing], there: Sequence[Thing]
 ) -> dict[str, str] | None:
-    """Tell a thing that both captions name, and how the target looks different."""
+    """Tell a thing that both captions name, and how the target looks different.
+
+    It is named by its kind alone: its colour and size are in the picture, and a text with them would find the target
+    among all things of that colour without it.
+    """
     shared = next(
         (new for new in there for old in here if new.head == old.head and set(new.traits) & set(old.traits)),
         next((new for new in there for old in here if new.head == old.head and not _clash(new, old)), None),
@@ -178,11 +182,13 @@ def _subject(
     changes = [change for change in (*looks(reference, target), *action(target, {})) if change.alone]
     if shared is None or not changes:
         return None
+    if any(sum(one.head == shared.head for one in part) > 1 for part in (here, there)):
+        return None  # of two circles, which is meant?
     twin = next(old for old in here if old.head == shared.head)
     common = [trait for trait in shared.traits if trait in twin.traits]
     if not all(_seen(part, trait) for part in (reference, target) for trait in set(common) & _SHADES):
         return None
-    return {"shared": " ".join((*common, shared.head)), "wish": changes[0].clause}
+    return {"shared": shared.head, "wish": changes[0].clause}
 
 
 def _seen(found: Findings, color: str) -> bool:
