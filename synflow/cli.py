@@ -244,7 +244,7 @@ def export(
     task: Annotated[list[str] | None, typer.Option(metavar="TASK", help="Only these pairs; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> Job:
-    """Write pairs or index as parquet files, or copy the dataset to a bucket."""
+    """Write a dataset as parquet files, or copy it to a bucket."""
     from synflow.commands.export import export_run
 
     return partial(export_run, folder, out, to, what, task or (), as_json=as_json)
