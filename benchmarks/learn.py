@@ -276,35 +276,52 @@ def _rows(own: Trained, items: Sequence[Item]) -> Rows:
 
 
 def show(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    tasks = list(next(iter(found.values()))[0]["tasks"])
-    sizes = {task: found["before"][0]["tasks"][task]["candidates"] for task in tasks}
-    heads = [f"{task} ({min(AMONG, size):.0f})" for task, size in sizes.items()]
+    """Print both tables; what is set against another way is the difference within a seed, whose videos are the same."""
+    tasks = list(found["before"][0]["tasks"])
+    sizes = [found["before"][0]["tasks"][task]["candidates"] for task in tasks]
+    heads = [f"{task} ({min(AMONG, size):.0f})" for task, size in zip(tasks, sizes, strict=True)]
+    chances = [f"{100 / min(AMONG, size):.1f}" for size in sizes]
     print("R@1 of held-out pairs by task (candidates), in percent\n")
-    print(f"| way | {' | '.join(heads)} | mean | CPU-s |\n|---{'|---' * (len(tasks) + 2)}|")
-    chances = [100 / min(AMONG, size) for size in sizes.values()]
-    print(f"| chance | {' | '.join(f'{one:.1f}' for one in chances)} | {statistics.mean(chances):.1f} | |")
+    print(f"| way | {' | '.join(heads)} | mean | against plain | CPU-s |\n|---{'|---' * (len(tasks) + 3)}|")
+    print(f"| chance | {' | '.join(chances)} | | | |")
     for way, told in found.items():
-        if len(told[0]["tasks"]) < len(tasks):
-            continue
-        cells = [_cell(told, lambda one, task=task: 100 * one["tasks"][task]["recall@1"]) for task in tasks]
-        mean = _cell(told, lambda one: 100 * statistics.mean(one["tasks"][task]["recall@1"] for task in tasks))
-        seconds = statistics.mean(one["cpu_seconds"] for one in told)
-        print(f"| {way} | {' | '.join(cells)} | {mean} | {seconds:.0f} |")
+        if len(told[0]["tasks"]) == len(tasks):
+            cells = [_cell([100 * one["tasks"][task]["recall@1"] for one in told]) for task in tasks]
+            other = _against(told, found.get("all, plain mixing", ()), _mean)
+            print(f"| {way} | {' | '.join(cells)} | {_cell(list(map(_mean, told)))} | {other} | {_seconds(told)} |")
     t2v = found["before"][0]["tasks"].get("t2v", {})
     names = [name for name in ("recall@1", "recall@10", "told", "best", *FALSE) if name in t2v]
     print(
         "\nt2v in percent: R@1 among 200; R@10 among all; R@1 of queries that are the world's own captions (told), and "
         "that of a perfect searcher (best); queries nearer to their target than made false of it (order, attribute)\n"
     )
-    print(f"| way | {' | '.join(names)} | CPU-s |\n|---|---{'|---' * len(names)}|")
+    print(f"| way | {' | '.join(names)} | R@1 against alone | CPU-s |\n|---|---|---{'|---' * len(names)}|")
     for way, told in found.items():
-        cells = [_cell(told, lambda one, name=name: 100 * one["tasks"]["t2v"][name]) for name in names]
-        print(f"| {way} | {' | '.join(cells)} | {statistics.mean(one['cpu_seconds'] for one in told):.0f} |")
+        cells = [_cell([100 * one["tasks"]["t2v"][name] for one in told]) for name in names]
+        other = _against(told, found.get("t2v alone", ()), lambda one: 100 * one["tasks"]["t2v"]["recall@1"])
+        print(f"| {way} | {' | '.join(cells)} | {other} | {_seconds(told)} |")
 
 
-def _cell(told: Sequence[Mapping[str, Any]], value: Callable[[Mapping[str, Any]], float]) -> str:
-    values = [value(one) for one in told]
-    return f"{statistics.mean(values):.1f}" + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else "")
+def _mean(one: Mapping[str, Any]) -> float:
+    return 100 * statistics.mean(task["recall@1"] for task in one["tasks"].values())
+
+
+def _against(
+    told: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]], value: Callable[[Mapping[str, Any]], float]
+) -> str:
+    """Return the differences to another way, seed by seed."""
+    return _cell([value(one) - value(other) for one, other in zip(told, others, strict=False)], signed=True)
+
+
+def _cell(values: Sequence[float], signed: bool = False) -> str:
+    if not values:
+        return ""
+    mean = f"{statistics.mean(values):{'+' if signed else ''}.1f}"
+    return mean + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def _seconds(told: Sequence[Mapping[str, Any]]) -> str:
+    return f"{statistics.mean(one['cpu_seconds'] for one in told):.0f}"
 
 
 if __name__ == "__main__":
