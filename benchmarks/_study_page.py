@@ -130,7 +130,6 @@ def _opening(results: Mapping[str, Any], table: Table, finer: Table, shares: Seq
 
 def _made(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> str:
     plan = results["plan"]
-    seeds = listed([str(n) for n in sorted({len(table[way, share]) for way in ORDER for share in shares})])
     points = {
         "World": f"{plan['clips']} clips of `synflow world` with seed {plan['world_seed']}; {plan['defects']:.0%} "
         "have a planted defect. Those that it plants in captions are taken out again: captions are false in the share "
@@ -146,8 +145,8 @@ def _made(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> st
         "ti2v and tv2v one that the base mined, and the texts that `expand` made false. `pyramid`: tasks drawn by the "
         "curriculum, the model its own prober.",
         "Training": f"{plan['steps']} steps of 32 pairs in each way, in three epochs, with the vision tower frozen: "
-        f"all ways see as many pairs. {seeds} seeds, which draw the order of pairs and tasks. So what other "
-        f"tasks get is missing in t2v, which gets {_of_t2v(results)} of the steps.",
+        f"all ways see as many pairs. Seeds draw the order of pairs and tasks; there are {_seeds(table, shares)}. So "
+        f"what other tasks get is missing in t2v, which gets {_of_t2v(results)} of the steps.",
         "Benchmark": f"the miniature with {plan['mini']} clips, whose seeds no training has.",
         "Models of the pipeline": "there were no weights of a vision-language model: captions and composed texts are "
         "written by `signals` from what it measures.",
@@ -158,6 +157,11 @@ def _made(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> st
         "their choice is not in the spread.",
     }
     return "## How it was made\n\n" + "\n".join(f"* **{name}**: {text}" for name, text in points.items())
+
+
+def _seeds(table: Table, shares: Sequence[int]) -> str:
+    """Return how many seeds each share was trained with, in words."""
+    return listed([f"{min(len(table[way, share]) for way in ORDER)} at {share} %" for share in shares])
 
 
 def _of_t2v(results: Mapping[str, Any]) -> str:
@@ -281,7 +285,6 @@ def _lower(results: Mapping[str, Any], table: Table, way: str, shares: Sequence[
 
 
 def _limits(results: Mapping[str, Any], table: Table, finer: Table, shares: Sequence[int]) -> str:
-    seeds = sorted({len(table[way, share]) for way in ORDER for share in shares})
     partial = sorted({share for _, share in table} - set(shares))
     best = best_way(table, ORDER, shares)
     lines = [
@@ -289,7 +292,7 @@ def _limits(results: Mapping[str, Any], table: Table, finer: Table, shares: Sequ
         "The base knows short true captions already, so what raw captions can add is small: by rank they leave it "
         f"lower on {listed(_lower(results, finer, 'raw', shares))}, and `{best}` on "
         f"{listed(_lower(results, finer, best, shares))}.",
-        f"{listed([str(one) for one in seeds])} seeds of training, one world, one base, one draw of the benchmark.",
+        f"Seeds of training are {_seeds(table, shares)}; of world, base and benchmark there is one draw each.",
         "Trainings have as many pairs, not as much computation: long captions and hard negatives make steps longer.",
     ]
     missing = sorted({0, 20, 40} - set(shares))
