@@ -215,23 +215,28 @@ def cell_of(out: Path, plan: Plan, way: str, noise: int, seed: int, version: str
     return {**found, "steps": drawn}
 
 
-def by_queries(out: Path, way: str, noises: Sequence[int], seeds: Sequence[int], times: int = 1000) -> dict[str, Any]:
+def by_queries(out: Path, way: str, seeds: Mapping[int, Sequence[int]], times: int = 1000) -> dict[str, Any]:
     """Return by how much a way scores more than raw captions, with the spread over queries instead of seeds.
 
     Args:
         out: folder of the study.
         way: that is compared.
-        noises: percents of false captions, and
-        seeds: over which each query's scores are averaged first.
+        seeds: percent of false captions -> seeds over which each query's scores are averaged first.
         times: resamplings of the queries.
     """
     from synflow.evaluate.comparison import compared
     from synflow.evaluate.reference import uvrb
 
     def of(one: str) -> dict[str, Any]:
-        told = [read_datasets(out / "scores" / f"{one}-{noise}-{seed}") for noise in noises for seed in seeds]
-        names = {name: f"MiniUVRB/{name}" for name in uvrb()}
-        return {name: np.mean([per_query(each[key]) for each in told], axis=0) for name, key in names.items()}
+        told = {
+            share: [read_datasets(out / "scores" / f"{one}-{share}-{seed}") for seed in seeds[share]] for share in seeds
+        }
+
+        def mean(name: str) -> Any:
+            key = f"MiniUVRB/{name}"
+            return np.mean([np.mean([per_query(one[key]) for one in each], axis=0) for each in told.values()], axis=0)
+
+        return {name: mean(name) for name in uvrb()}
 
     found = compared(of(way), of("raw"), {name: known.ability for name, known in uvrb().items()}, times, 0)
     return {name: [one.difference, one.low, one.high] for name, one in found.items() if name in AVERAGES}

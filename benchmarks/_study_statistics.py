@@ -114,7 +114,12 @@ def complete(table: Table, ways: Sequence[str]) -> list[int]:
     return sorted({share for _, share in table if all((way, share) in table for way in ways)})
 
 
+def mean_of(table: Table, way: str, ability: str, shares: Sequence[int]) -> float:
+    """Return the mean score of a way over these shares, each of which counts alike."""
+    return fmean(fmean(run[ability] for run in table[way, share]) for share in shares)
+
+
 def best_way(table: Table, ways: Sequence[str], shares: Sequence[int], ability: str = "abilities") -> str:
     """Return the way with the highest mean over these shares."""
     assert ability in AVERAGES
-    return max(ways, key=lambda way: fmean(fmean(run[ability] for run in table[way, share]) for share in shares))
+    return max(ways, key=lambda way: mean_of(table, way, ability, shares))

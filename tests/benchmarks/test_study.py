@@ -175,7 +175,7 @@ def test_the_spread_over_queries_is_that_of_their_means_over_seeds(tmp_path: Pat
     for seed in (1, 2):
         found(tmp_path / "scores" / f"raw-0-{seed}", second)
         found(tmp_path / "scores" / f"pyramid-0-{seed}", better if seed == 1 else second)
-    told = by_queries(tmp_path, "pyramid", [0], [1, 2], times=200)
+    told = by_queries(tmp_path, "pyramid", {0: [1, 2]}, times=200)
     value, low, high = told["CMP"]
     assert value == pytest.approx(0.25)
     assert 0 < low < value < high < 0.5
