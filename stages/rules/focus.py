@@ -25,6 +25,15 @@ FEWEST, MOST = 5, 40
 FEWEST_CAMERA = 8
 """Words of one on the camera: that it pans to the right alone fits too many videos."""
 
+_BARE_CAMERA = re.compile(
+    r"\b(?:an?|the|and|then|with|to|on|of|in|at|by|it|its|as|while|from|camera|view|shot|picture|frame|scene|whole|clip"
+    r"|is|moves?|moving|motion|pans?|panning|tilts?|tilting|zooms?|zooming|pulls?|turns?|turning|follows?|tracks?|left"
+    r"|right|up|down|upwards?|downwards?|in|out|back|away|closer|forwards?|slowly|quickly|gently|steadily|slightly"
+    r"|a bit|first|later|end|start|beginning|time|along|goes|on|throughout)\b|[^\w\s]",
+    re.IGNORECASE,
+)
+"""Words that speak of the camera alone: what is left over says of what it is."""
+
 _LINK = re.compile(
     r"\s*(?:[,;]\s*(?:and\s+)?(?:then|next|finally|in the end|later|afterwards|after which|after that)\b,?"
     r"|\s(?:and\s+)?then\b|\sbefore\b)\s+",
@@ -74,7 +83,7 @@ def parts(text: str, *, abstract: bool = False) -> list[Part]:
             found += [Part("event", said) for said in map(_sentence, clauses) if _fits(said)]
             if len(sentences) > 1:
                 found.append(Part("order", sentence))
-        if _CAMERA.search(sentence) and len(sentence.split()) >= FEWEST_CAMERA:
+        if _CAMERA.search(sentence) and len(sentence.split()) >= FEWEST_CAMERA and _shows(sentence):
             found.append(Part("camera", sentence))
     if abstract and len(sentences) > 1 and _fits(sentences[0]) and not _HANGING.match(sentences[0]):
         found.append(Part("theme", sentences[0]))
@@ -141,6 +150,11 @@ def recolored(text: str, seen: Sequence[str], rng: random.Random) -> str:
 
 def _sentences(text: str) -> list[str]:
     return [part for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\u201c])", " ".join(text.split())) if part]
+
+
+def _shows(text: str) -> bool:
+    """Tell whether a text on the camera names what is seen by it, too."""
+    return len(_BARE_CAMERA.sub(" ", text).split()) >= 2
 
 
 def _fits(text: str) -> bool:

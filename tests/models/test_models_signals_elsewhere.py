@@ -74,3 +74,21 @@ def test_what_cannot_be_told_is_not(there: str) -> None:
 def test_a_caption_of_a_longer_video_is_not_believed_of_its_part() -> None:
     about = facts("A red kite rises.", "A blue boat sails.", "scene", caption_scope="video")
     assert told(shown(GREEN, RED), shown(GREEN, BLUE), about) == ""
+
+
+def test_what_is_ruled_out_must_not_be_there_and_all_else_be_alike() -> None:
+    about = facts("A red square rests.", "A blue square rests.", "attribute")
+    assert told(shown(GREEN, RED), shown(GREEN, BLUE), about)
+    rgb = np.full((4, 90, 160, 3), GREEN, np.uint8)
+    rgb[:, 30:55, 20:55], rgb[:, 30:55, 90:125] = RED, BLUE
+    assert "instead" not in told(shown(GREEN, RED), findings(list(rgb)), about), "the red one is there as well"
+    assert told(shown(GREEN, RED), shown(YELLOW, BLUE), about) == "", "not like it at all"
+    assert told(shown(GREEN, RED), shown(YELLOW, BLUE), {**about, "kinship": "subject"}) == ""
+
+
+@pytest.mark.parametrize("kinship", ["subject", "attribute"])
+def test_of_a_thing_that_turns_another_colour_neither_is_meant(kinship: str) -> None:
+    there = "A blue square turns white." if kinship == "attribute" else "A red square turns blue while sliding left."
+    about = facts("A red square rests.", there, kinship)
+    text = told(shown(GREEN, RED), shown(YELLOW if kinship == "subject" else GREEN, BLUE), about)
+    assert not any(word in text for word in ("square of this", "kind of square", "instead", "rather")), text

@@ -330,3 +330,14 @@ class TestConformance(VlmConformance):
     @pytest.fixture
     def vlm(self):
         return SignalsVlm()
+
+
+@pytest.mark.parametrize(
+    ("caption", "named"),
+    [
+        ("A yellow kite shrinks to a fraction of its size.", ["a yellow kite"]),
+        ("A red ball bounces three times; after a cut, a blue boat sails.", ["a red ball", "a blue boat"]),
+    ],
+)
+def test_how_often_and_how_much_are_no_things(caption: str, named: list[str]) -> None:
+    assert things(caption) == named

@@ -106,3 +106,5 @@ def test_what_another_caption_says_word_for_word_is_no_theme_and_a_bare_pan_no_q
     assert found == []
     assert [part.kind for part, _ in drawn_parts([abstract], [], 3, random.Random(1))] == ["theme"]
     assert parts("The camera pans to the right.") == []
+    assert parts("The view turns slowly to the left with the camera.") == []
+    assert [part.kind for part in parts("The camera pans slowly to the right over a snowy field.")] == ["camera"]

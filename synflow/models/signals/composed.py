@@ -11,6 +11,7 @@ import numpy as np
 from synflow.media.findings import Findings
 from synflow.models.signals.content import Content
 from synflow.models.signals.differences import Change, action, looks, shift
+from synflow.models.signals.elsewhere import MANNER
 from synflow.models.signals.space import dominant, named_colors, spatial
 from synflow.models.signals.wording import count
 
@@ -106,7 +107,7 @@ def image_query(
     wishes = fitting[chosen]
     wish = wishes[0] if len(wishes) == 1 or rng.random() < 0.4 else f"{wishes[0]} and {wishes[1]}"
     content = Content.of(str(facts.get("source_caption") or ""), facts)
-    name = content.identity().removeprefix("scene with the ")
+    name = _name(content).removeprefix("scene with the ")
     forms: Sequence[str] = _NAMED_IMAGE[chosen] if name else _IMAGE[chosen]
     if facts.get("same_clip") is False:
         # The shots of one video need have nothing in common but the video.
@@ -116,6 +117,12 @@ def image_query(
     link = "but" if chosen == "identity-negative" else "where"
     query = rng.choice(forms).format(name=name, anchor=anchor, wish=wish, link=link)
     return {"query": query, "strategy": chosen} if count(query) <= 50 else None
+
+
+def _name(content: Content, most: int = 8) -> str:
+    """Return what stays the same, by name; empty where that is only how it is shown, as ``the flat animation``."""
+    name = content.identity(most)
+    return "" if name and name.split()[-1].lower() in MANNER else name
 
 
 def _led(changes: Sequence[Change], kind: str) -> list[Change]:
@@ -142,7 +149,7 @@ def video_query(
         "variation": done if apart < 0.5 else [],
     }
     content = Content.of(str(facts.get("source_caption") or ""), facts)
-    names = list(dict.fromkeys(name for most in (8, 4, 2) if (name := content.identity(most))))
+    names = list(dict.fromkeys(name for most in (8, 4, 2) if (name := _name(content, most))))
     anchor = "" if names else _anchor(reference, rng)
     if facts.get("same_clip") is False:
         names = [name.removeprefix("scene with the ") for name in names]

@@ -8,6 +8,7 @@ its kind: with more of it nobody would need the picture.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,12 +48,14 @@ _RELATION = {"scene": "variation", "subject": "condition", "attribute": "variati
 _SHADES = frozenset(COLORS) | {"gray"}
 _TOLD = {
     "scene": ("scene", "attribute", "subject"),
-    "subject": ("subject", "attribute"),
+    "subject": ("subject",),
     "attribute": ("attribute", "scene", "subject"),
 }
-"""What may be told of which partner: only of one that looks alike that it does."""
+"""What may be told of which partner: only of one that looks alike that it does, or that it is like it but for one."""
+_TURNS = re.compile(rf"\b(?:turn|chang|becom)(?:s|es|ing)\b.*\b(?:{'|'.join(sorted(_SHADES))})\b", re.IGNORECASE)
+"""A caption by which a thing has two colours; which of them is meant then?"""
 _ARTICLES = frozenset({"a", "an", "the", "one"})
-_MANNER = frozenset(
+MANNER = frozenset(
     {"animation", "scene", "style", "light", "colors", "colours", "color", "colour", "drawing", "film", "footage",
      "video", "clip", "picture", "view", "shot", "camera", "frame", "cut", "fraction", "size"}
 )  # fmt: skip
@@ -81,7 +84,7 @@ def named(caption: str) -> list[Thing]:
     for phrase in things(caption):
         words = phrase.split()
         stop = next((i for i, word in enumerate(words) if word in ("in", "of", "with", "over", "at", "on")), len(words))
-        if words[0].lower() in _ARTICLES and 2 <= stop <= 5 and words[stop - 1].lower() not in _MANNER:
+        if words[0].lower() in _ARTICLES and 2 <= stop <= 5 and words[stop - 1].lower() not in MANNER:
             found.append(Thing(words[stop - 1].lower(), tuple(w.lower() for w in words[1 : stop - 1]), phrase))
     return found
 
@@ -117,9 +120,12 @@ def _query(
     # A caption of a longer video need not be true of this part of it.
     here = named(str(facts.get("reference_caption") or "")) if facts.get("reference_scope") != "video" else []
     there = named(str(facts.get("source_caption") or "")) if facts.get("caption_scope") != "video" else []
+    turns = any(_TURNS.search(str(facts.get(name) or "")) for name in ("reference_caption", "source_caption"))
     first = str(facts.get("kinship"))
     tellers = {"attribute": _attribute, "scene": _scene, "subject": _subject}
     for kind in _TOLD[first]:
+        if turns and kind != "scene":
+            continue
         told = tellers[kind](reference, target, here, there)
         if told is None:
             continue
@@ -134,7 +140,12 @@ def _query(
 def _attribute(
     reference: Findings, target: Findings, here: Sequence[Thing], there: Sequence[Thing]
 ) -> dict[str, str] | None:
-    """Tell the one trait in which a thing of the target differs from that of the reference, both seen as colours."""
+    """Tell the one trait in which a thing of the target differs from that of the reference, both seen as colours.
+
+    All else must be alike as far as its colours tell, and what is ruled out must not be there.
+    """
+    if not _anchor(reference, target):
+        return None
     for old in here:
         for new in there:
             before, after = set(old.traits) - set(new.traits), set(new.traits) - set(old.traits)
@@ -143,7 +154,7 @@ def _attribute(
             if sum(one.head == new.head for one in there) > 1 or sum(one.head == old.head for one in here) > 1:
                 continue  # of two circles, which is meant?
             first, second = (before & _SHADES).pop(), (after & _SHADES).pop()
-            if _seen(reference, first) and _seen(target, second):
+            if _seen(reference, first) and _seen(target, second) and not _seen(target, first):
                 return {"thing": new.head, "old": first, "new": second}
     return None
 

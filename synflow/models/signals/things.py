@@ -20,11 +20,11 @@ _VAGUE = frozenset(
     {"air", "way", "back", "front", "side", "sides", "time", "top", "moment", "sign", "end", "camera", "background",
      "foreground", "distance", "middle", "center", "centre", "action", "manner", "bottom", "edge", "frame", "picture",
      "screen", "lot", "bit", "place", "row", "left", "right", "day", "night", "use", "other", "others", "same", "rest",
-     "command", "opening", "bend"}
+     "command", "opening", "bend", "fraction", "times", "cut"}
 )  # fmt: skip
 _EMPTY = frozenset(
     {"air", "top", "camera", "back", "front", "middle", "sign", "way", "place", "opening", "edge", "close", "close-up",
-     "closeup", "slow motion", "footage", "clip", "video", "view", "shot"}
+     "closeup", "cut", "slow motion", "footage", "clip", "video", "view", "shot"}
 )  # fmt: skip
 """What is no keyword by itself."""
 _ABSENT = frozenset({"no", "not", "without", "like", "as", "about", "for", "if", "before", "until", "off"})
