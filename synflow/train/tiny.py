@@ -64,8 +64,8 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float |
         folder: is made where it is not there.
         seed: draws the weights.
         texts: what the vocabulary is learned from, beside the prompts.
-        spread: standard deviation of the weights; None: of each layer by the number of its inputs, so that what is
-            read outweighs the constant state of the last token from the first step on.
+        spread: standard deviation of the weights; None: of each layer by the number of its inputs, so that it gives
+            numbers as large as it gets.
     """
     logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float |
 
 
 def _by_inputs(model: torch.nn.Module) -> None:
-    """Draw the weights anew: each layer gives numbers as large as it gets, and token embeddings are small."""
+    """Draw the weights anew, with variance 1 / inputs for each layer; token embeddings are small."""
     with torch.no_grad():
         for layer in model.modules():
             if isinstance(layer, (torch.nn.Linear, torch.nn.Conv3d)):
