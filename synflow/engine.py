@@ -24,7 +24,7 @@ from synflow.models.contract import preflight, start_engines
 from synflow.plan import PACK, PassPlan, Shard, freeze, passes_of, read_records, read_shards
 from synflow.records import Step
 from synflow.registry import build, stage_class
-from synflow.settle import basis, besides, deal_pairs, read_settled, settle_pass
+from synflow.settle import basis, besides, deal_pairs, forget_packed, read_settled, settle_pass
 from synflow.sources import read_inputs
 from synflow.store.layout import RunLayout
 from synflow.store.lines import read_lines
@@ -178,6 +178,7 @@ class Engine:
                 return False
             done.append(receipts)
         units = [{"kind": "pack", "pass": {"name": PACK}, **unit} for unit in self._dealt(done[-1])]
+        forget_packed(self.layout, {unit["shard"] for unit in units})
         packed = self._dispatch(PACK, units)
         if packed is None:
             return False

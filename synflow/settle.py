@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from typing import Any, overload
 
 from synflow.chain import Bound
 from synflow.contract import Decision, Row
-from synflow.durable import Attempt, publish
+from synflow.durable import Attempt, forget, publish
 from synflow.ids import canonical, digest_of, unit_of
+from synflow.plan import PACK
 from synflow.records import TASKS
 from synflow.store.layout import RunLayout
 from synflow.store.lines import StoredLines, read_lines, seal_lines
@@ -246,6 +247,13 @@ def deal_pairs(
             unit = {"shard": f"{task}-{number:06d}", "task": task, "refs": left}
             units.append({**unit, "inputs": digest_of({**unit, "packing": PACKING})})
     return units
+
+
+def forget_packed(layout: RunLayout, wanted: Set[str]) -> None:
+    """Forget the receipts of dataset shards that are not wanted any more: all their pairs were withdrawn."""
+    for path in layout.receipts(PACK).glob("*.json"):
+        if path.stem not in wanted:
+            forget(path)
 
 
 def _briefs(layout: RunLayout, receipts: Sequence[Receipt]) -> dict[str, list[list[Any]]]:

@@ -23,14 +23,14 @@ from synflow.store.reader import open_dataset
 from synflow.store.verify import verify
 from synflow.world.render import render_world
 
-STAGES = [{"validate": {"min_short_side": 144}}, "partners", {"expand": {"elsewhere": 0.7}}]
+STAGES = [{"validate": {"min_short_side": 144}}, "partners", {"expand": {"elsewhere": 0.9}}]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of twenty sources, a few pairs a shard."""
     folder = tmp_path_factory.mktemp("withdraw")
-    render_world(folder / "world", clips=20, seed=5, defects=0.0, workers=1)
+    render_world(folder / "world", clips=20, seed=8, defects=0.0, workers=1)
     more = {
         "stages": STAGES,
         "shards": {"max_samples": 4},
@@ -79,6 +79,7 @@ def test_exactly_the_shards_of_one_source_of_twenty_change(run: Path, capsys: py
     after = tars(run)
     changed = {name for name in before if after.get(name) != before[name]}
     assert changed == used and 0 < len(used) < len(before)
+    assert told["rebuilt"] and told["removed"], "of these shards one has nothing of other sources"
     assert set(told["rebuilt"]) | set(told["removed"]) == used and told["untouched"] == len(before) - len(used)
     left = pairs(run)
     assert [row["id"] for row in left] == [row["id"] for row in rows if not uses(row, uri)]

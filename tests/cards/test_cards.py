@@ -32,7 +32,7 @@ LICENCES = ("CC-BY-4.0", "CC-BY-NC-4.0", "unknown", "House <b>rules</b> | v2")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose list has several licences, a hostile attribution, a hostile caption and a hostile file name."""
     folder = tmp_path_factory.mktemp("cards")
-    render_world(folder / "world", clips=8, seed=5, defects=0.0, workers=1)
+    render_world(folder / "world", clips=8, seed=3, defects=0.0, workers=1)
     path = folder / "world/videos.jsonl"
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     for place, line in enumerate(lines):
@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "world" / lines[2]["path"]).rename(target)
     lines[2]["path"] = STRANGE
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    stages = [{"validate": {"min_short_side": 144}}, "partners", "enrich", {"expand": {"elsewhere": 0.7}}]
+    stages = [{"validate": {"min_short_side": 144}}, "partners", "enrich", {"expand": {"elsewhere": 0.9}}]
     manifest = write_manifest(folder / "m.yaml", path, stages=stages, shards={"max_samples": 20})
     assert engine.run(load_manifest(manifest), folder / "out").complete
     return folder / "out"
