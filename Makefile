@@ -80,6 +80,7 @@ test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point
 
 test-models: $(MODELS) test-train  ## embedders with weights, the trainer and mteb, in .venv-models with torch and transformers
 	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py tests/evaluate/test_evaluate_mteb.py
+	$(MODELS_VENV)/bin/python -m pytest tests/docs/test_docs_commands.py -k 'train or transformers'
 
 test-train: $(MODELS)  ## the trainer alone, on a tiny model, in .venv-models
 	$(MODELS_VENV)/bin/python -m pytest tests/train $(ARGS)

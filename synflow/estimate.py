@@ -133,8 +133,8 @@ def estimate(manifest: Manifest, records: Iterable[InputRecord]) -> Estimate:
         tokens=tokens if served else {},
         vision=vision(manifest) if served else {},
         disk=_disk(manifest, kept, pairs),
-        cpu_hours=round(clips * CPU_SECONDS_PER_CLIP / 3600, 3),
-        gpu_hours=round(seconds / 3600, 3),
+        cpu_hours=round(clips * CPU_SECONDS_PER_CLIP / 3600, 6),
+        gpu_hours=round(seconds / 3600, 6),
     )
 
 

@@ -36,16 +36,20 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def typed(command: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a line as a user would in ``folder``, with the scripts of this environment first on the path."""
+def environment(**more: str) -> dict[str, str]:
+    """Return what a shell of a user has, with the scripts of this environment first on the path."""
     scripts = str(Path(sys.executable).parent)
-    env = {**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "COLUMNS": "120", "NO_COLOR": "1", **more}
+    return {**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "COLUMNS": "120", "NO_COLOR": "1", **more}
+
+
+def typed(command: str, folder: Path, timeout: float = 280, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a line as a user would in ``folder``."""
     return subprocess.run(
         ["sh", "-c", command],
         cwd=folder,
-        env=env,
+        env=environment(**more),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=timeout,
         stdin=subprocess.DEVNULL,
     )

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from docpages import PAGES, ROOT, Block, blocks, typed
-
-from synflow.cli import _parsed
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 
@@ -90,19 +86,6 @@ def test_the_snippets_of_the_pages_run(block: Block, desk: Path) -> None:
     done = subprocess.run([sys.executable, "-c", block.text], cwd=desk, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{block}\n{done.stderr}"
     assert done.stdout.strip(), block
-
-
-def shown() -> list[str]:
-    """Return the commands of synflow that pages show and no test can run: they want GPUs, weights, clusters, time."""
-    lines = [line for block in only("sh") for line in block.text.splitlines()]
-    return [line[line.index("synflow ") :] for line in lines if re.match(r"([A-Z_]+=\S+ +)?(\S* ?-m )?synflow ", line)]
-
-
-@pytest.mark.parametrize("line", shown())
-def test_the_commands_that_are_only_shown_are_spelt_right(line: str) -> None:
-    """The command line takes them as they stand; nothing is begun."""
-    job = _parsed(shlex.split(line, comments=True)[1:])
-    assert isinstance(job, partial) and callable(job.func) and job.func is not int
 
 
 def test_fences_are_of_the_kinds_that_are_checked() -> None:
