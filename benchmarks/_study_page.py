@@ -143,7 +143,8 @@ def _made(results: Mapping[str, Any], table: Table, shares: Sequence[int]) -> st
         "`enrichment`: `enrich` and `audit`, t2v on captions of all "
         "styles and on parts of them. `expansion`: all seven tasks by plain mixing. `negatives`: for each pair of t2v, "
         "ti2v and tv2v one that the base mined, and the texts that `expand` made false. `pyramid`: tasks drawn by the "
-        "curriculum, the model its own prober.",
+        "curriculum, the model its own prober. (`expand` was of version 4: a shot with texts of its own "
+        "could still have the caption of its video beside them.)",
         "Training": f"{plan['steps']} steps of 32 pairs in each way, in three epochs, with the vision tower frozen: "
         f"all ways see as many pairs. Seeds draw the order of pairs and tasks; there are {_seeds(table, shares)}. So "
         f"what other tasks get is missing in t2v, which gets {_of_t2v(results)} of the steps.",

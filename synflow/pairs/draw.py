@@ -142,8 +142,9 @@ def _in_one_shot(sample: Sample, first: int, end: int) -> bool:
 def fitting_captions(sample: Sample, bound: str, weights: Mapping[Style, float]) -> list[Caption]:
     """Return the captions of the clip that may stand beside the pictures ``bound``, no text twice.
 
-    A text by a model must be bound to just these pictures; a text that came with the source speaks of the clip. One
-    with a contradicted claim is not used.
+    A text by a model must be bound to just these pictures; a text that came with the source speaks of the clip, or,
+    where the clip is one of several shots, of all of them: then it stands beside this one only if nothing else does.
+    One with a contradicted claim is not used.
     """
     found: dict[str, Caption] = {}
     for caption in sample.captions:
@@ -151,6 +152,9 @@ def fitting_captions(sample: Sample, bound: str, weights: Mapping[Style, float])
         good = caption.text.strip() and caption.frame is None and "contradicted" not in caption.verdicts.values()
         if fits and good and weights.get(caption.style, 0.0) > 0:
             found.setdefault(plain(caption.text), caption)
+    own = {text: caption for text, caption in found.items() if caption.origin == "model"}
+    if own and sample.facts.get("caption_scope") == "video":
+        found = own
     return list(found.values())
 
 

@@ -454,6 +454,18 @@ def test_a_caption_of_a_cut_video_goes_with_the_whole_of_it() -> None:
     assert not [pair for pair in second.pairs if pair.relation == "whole"]
 
 
+def test_a_caption_of_a_cut_video_stands_beside_a_shot_only_where_nothing_else_does() -> None:
+    bench = Bench()
+    first, _ = expand(bench, *shots(bench))
+    (alone,) = [pair for pair in first.pairs if pair.task == "t2v" and not pair.relation]
+    assert alone.query.text and alone.target.video
+    told = Caption(text="A red kite is in the air.", style="summary", origin="model", bound=alone.target.video.digest)
+    for scope, texts in (("video", {told.text}), ("clip", {told.text, alone.query.text.text})):
+        one, other = shots(bench, caption_scope=scope)
+        made, _ = expand(bench, one.having(captions=(*one.captions, told)), other, t2v_per_clip=5, focus_per_clip=0)
+        assert {pair.query.text.text for pair in made.pairs if pair.query.text and pair.task == "t2v"} == texts
+
+
 def test_a_video_of_which_a_shot_is_gone_or_that_was_not_cut_is_no_whole() -> None:
     bench = Bench()
     (first,) = expand(bench, shots(bench)[0])
