@@ -127,7 +127,7 @@ def test_a_mistake_is_one_cause_and_one_remedy(
         (Refused("c", "r"), 4, "c"),
         (Damage("c", "r"), 5, "c"),
         (Interrupted("c", "r"), 130, "c"),
-        (SynflowError("two\nlines \x1b[2J", "r"), 1, r"two lines \x1b[2J"),
+        (SynflowError("two\nlines \x1b[2J", "r"), 1, r"two; lines \x1b[2J"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device", "/out/x"), 3, "no space left for /out/x"),
         (OSError(errno.EROFS, "Read-only file system", "/out"), 2, "cannot use /out: Read-only file system"),

@@ -42,7 +42,8 @@ def tell(code: int, cause: str, remedy: str, *, debug: bool) -> int:
     """Write the two lines of a failure, and its traceback where asked for."""
     if debug and sys.exc_info()[0] is not None:
         traceback.print_exc()
-    lines = [f"error: {clean(cause, 2000)}"] + ([f"remedy: {clean(remedy, 2000)}"] if remedy else [])
+    told = clean("; ".join(cause.splitlines()), 2000)  # several mistakes of a manifest
+    lines = [f"error: {told}"] + ([f"remedy: {clean(remedy, 2000)}"] if remedy else [])
     try:
         print("\n".join(lines), file=sys.stderr, flush=True)
     except BrokenPipeError:

@@ -141,7 +141,7 @@ def test_same_ask_same_answer_and_another_seed_another_wording():
     assert first == again
     assert first.value != other.value
     assert first.bound == asks[0].bound
-    assert first.request == asks[0].digest("signals/1")
+    assert first.request == asks[0].digest("signals/2")
 
 
 def test_frame_captions_speak_of_one_picture():
