@@ -42,6 +42,24 @@ def in_one_line(text: str, limit: int = 200) -> str:
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+READ_IT = (
+    "",
+    "## Read it",
+    "",
+    "```python",
+    "import webdataset as wds",
+    "",
+    'for pair in wds.WebDataset("shards/t2v/t2v-000000.tar", shardshuffle=False):',
+    '    print(pair["__key__"], pair["query.txt"].decode(), len(pair["target.0.jpg"]))',
+    "```",
+    "",
+    "Every shard, its bytes and its sha256 stand in `dataset.json`; `synflow verify` checks them. The licence and",
+    "the sources of each pair stand in `index/pairs.parquet` and in the `.json` member of the pair.",
+    "`croissant.json` describes all of it for machines.",
+    "",
+)
+
+
 def dataset_card(
     manifest: Manifest,
     value: Mapping[str, Any],
@@ -58,59 +76,61 @@ def dataset_card(
         contents: what was counted of pairs and clips.
         origins: where the kept input records are from, and how many they are.
     """
-    records, clips, pairs = value["records"], value["clips"], value["pairs"]
     lines = [
+        *_summary(manifest, value, contents),
+        *_pairs(value),
+        *_licences(contents, origins),
+        *_dropped(manifest, value, reasons),
+        *_held_against(value.get("held_against")),
+        *_audited(value.get("audit")),
+        *_withdrawn(value.get("withdrawn")),
+        *_limits(manifest, value, contents),
+        *_made_with(manifest),
+        *READ_IT,
+    ]
+    return "\n".join(lines)
+
+
+def _summary(manifest: Manifest, value: Mapping[str, Any], contents: Contents) -> list[str]:
+    records, clips, pairs = value["records"], value["clips"], value["pairs"]
+    return [
         f"# {manifest.name}",
         "",
         f"{sum(pairs.values()):,} retrieval pairs from {records['kept']:,} of {records['inputs']:,} input records "
         f"({clips['kept']:,} clips kept, {contents.seconds / 3600:,.2f} hours; {clips['dropped']:,} dropped). "
         f"Seed {manifest.seed}.",
-        "",
-        "## Pairs",
-        "",
-        "| task | what | pairs | shards | bytes |",
-        "|---|---|---:|---:|---:|",
     ]
-    for task, number in pairs.items():
+
+
+def _pairs(value: Mapping[str, Any]) -> list[str]:
+    lines = ["", "## Pairs", "", "| task | what | pairs | shards | bytes |", "|---|---|---:|---:|---:|"]
+    for task, number in value["pairs"].items():
         own = [shard for shard in value["shards"] if shard["task"] == task]
         size = sum(shard["bytes"] for shard in own)
         lines.append(f"| {task} | {TASK_WORDS[task]} | {number:,} | {len(own)} | {size:,} |")
-    if not pairs:
+    if not value["pairs"]:
         lines.append("| - | this run makes no pairs | 0 | 0 | 0 |")
-    lines += _licences(contents, origins)
-    lines += ["", "## Dropped", "", "| stage | reason | clips or records | meaning |", "|---|---|---:|---|"]
+    return lines
+
+
+def _dropped(manifest: Manifest, value: Mapping[str, Any], reasons: Mapping[str, str]) -> list[str]:
+    lines = ["", "## Dropped", "", "| stage | reason | clips or records | meaning |", "|---|---|---:|---|"]
     classes = {entry.name: stage_class(entry.name) for entry in manifest.stages}
     for name, number in value["drops"].items():
         stage, reason = name.split("/", 1)
         known = {**reasons, **getattr(classes.get(stage), "reasons", {})}
-        meaning = known.get(reason, "")
-        lines.append(f"| {stage} | {reason} | {number:,} | {meaning} |")
-    lines += _held_against(value.get("held_against"))
-    lines += _audited(value.get("audit"))
-    lines += _withdrawn(value.get("withdrawn"))
-    lines += _limits(manifest, value, contents)
-    lines += [
+        lines.append(f"| {stage} | {reason} | {number:,} | {known.get(reason, '')} |")
+    return lines
+
+
+def _made_with(manifest: Manifest) -> list[str]:
+    return [
         "",
         "## Made with",
         "",
         *(f"- stage `{entry.name}`" for entry in manifest.stages),
         f"- describing model: `{manifest.models.vlm.use}`, embedder: `{manifest.models.embed.use}`",
-        "",
-        "## Read it",
-        "",
-        "```python",
-        "import webdataset as wds",
-        "",
-        'for pair in wds.WebDataset("shards/t2v/t2v-000000.tar", shardshuffle=False):',
-        '    print(pair["__key__"], pair["query.txt"].decode(), len(pair["target.0.jpg"]))',
-        "```",
-        "",
-        "Every shard, its bytes and its sha256 stand in `dataset.json`; `synflow verify` checks them. The licence and",
-        "the sources of each pair stand in `index/pairs.parquet` and in the `.json` member of the pair.",
-        "`croissant.json` describes all of it for machines.",
-        "",
     ]
-    return "\n".join(lines)
 
 
 def _licences(contents: Contents, origins: Mapping[Origin, int]) -> list[str]:

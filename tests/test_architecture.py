@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"boxes"}),
+    frozenset({"boxes", "positioned"}),
     frozenset({"errors", "ids", "licences", "records", "asks", "claims", "checkpoints"}),
     frozenset({"pictures"}),
     frozenset({"contract", "datafile", "durable", "bucket", "pairs", "answers", "console"}),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 from dataclasses import dataclass
 
 from synflow.errors import ClipFailure
+from synflow.positioned import Positioned
 
 CHUNK = 1 << 20
 
@@ -22,7 +22,7 @@ class Place:
     size: int | None = None
 
 
-class Source(io.RawIOBase):
+class Source(Positioned):
     """A seekable, read-only view of one place; what a decoder reads from.
 
     The decoder library is only ever given this object, never a path: so it has nothing to resolve references
@@ -47,7 +47,6 @@ class Source(io.RawIOBase):
         found = os.fstat(self._fd)
         self._start = place.offset or 0
         self.size = found.st_size - self._start if place.size is None else place.size
-        self._at = 0
         self.identity = (place, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
         fault = ""
         if not stat.S_ISREG(found.st_mode):
@@ -66,26 +65,6 @@ class Source(io.RawIOBase):
             os.close(self._fd)
             self._fd = -1
         super().close()
-
-    def readable(self) -> bool:
-        """Tell that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Tell that it can be sought in."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position from the start of the source."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to ``offset``; like a file, past the end is legal and reads nothing."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}.get(whence)
-        if base is None or base + offset < 0:
-            raise OSError(22, "invalid seek")
-        self._at = base + offset
-        return self._at
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes; fewer only at the end of the source."""

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from synflow.bucket import Bucket, told_by
 from synflow.errors import ClipFailure, ServiceDown
+from synflow.positioned import Positioned
 from synflow.records import Location
 from synflow.sources.record import bucket_of, redacted
 
@@ -57,31 +58,15 @@ class BucketFile:
         return io.BufferedReader(_Ranges(self.bucket), self._block)
 
 
-class _Ranges(io.RawIOBase):
+class _Ranges(Positioned):
     """An object as a stream that can be sought in; each read is a request."""
 
     def __init__(self, bucket: Bucket) -> None:
         super().__init__()
-        self._bucket, self._at, self._size = bucket, 0, bucket.size()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise OSError(22, "invalid seek")
-        self._at = base + offset
-        return self._at
+        self._bucket, self.size = bucket, bucket.size()
 
     def readinto(self, buffer: Any) -> int:
-        end = min(self._at + len(buffer), self._size)
+        end = min(self._at + len(buffer), self.size)
         data = _range(self._bucket, self._at, end) if end > self._at else b""
         buffer[: len(data)] = data
         self._at += len(data)
