@@ -96,14 +96,16 @@ def _check(embedder: Any, *, as_json: bool) -> int:
 def _show(recipe: Recipe, made: Evaluation, report: Path) -> None:
     from rich.text import Text
 
+    from synflow.evaluate.probes import overall
+
     console = people()
     console.print(Text.assemble((clean(recipe.name), "bold"), ("  " + clean(made.results["model"]), "dim")))
     for benchmark in made.benchmarks:
         _show_benchmark(benchmark)
     for name, told in made.results["probes"].items():
-        for dataset, one in told.items():
-            told_in_words = "  ".join(f"{key} {value}" for key, value in one.items() if value is not None)
-            line = Text.assemble((f"{name}  ", "bold"), clean(dataset), ("  " + told_in_words, "dim"))
+        if told:
+            words = "  ".join(f"{key} {value}" for key, value in overall(list(told.values())).items())
+            line = Text.assemble((f"{name}  ", "bold"), count_of(len(told), "dataset"), ("  " + words, "dim"))
             console.print(line, soft_wrap=True)
     console.print(Text.assemble("\n", ("Report", "bold"), f"  {shell(report)}"), soft_wrap=True)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,6 +98,23 @@ def probe(name: str, bench: Bench, collection: Collection, seed: int) -> dict[st
     return {"order": _order, "attributes": _attributes, "composition": _composition, "wording": _wording}[name](
         bench, collection, seed
     )
+
+
+COUNTS = ("pairs", "queries", "abstained")
+"""What of a finding is a number of things; the rest are shares of the first of these."""
+
+
+def overall(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a probe finds on several datasets together: counts added, shares weighted by what they are of."""
+    told: dict[str, Any] = {}
+    for key in dict.fromkeys(key for one in found for key in one):
+        if key in COUNTS:
+            told[key] = sum(one[key] for one in found)
+            continue
+        weighted = [(one[key], one.get("pairs", one.get("queries", 1))) for one in found if one.get(key) is not None]
+        total = sum(weight for _, weight in weighted)
+        told[key] = round(sum(value * weight for value, weight in weighted) / total, 3) if total else None
+    return {key: value for key, value in told.items() if value is not None}
 
 
 def _texts_with_targets(collection: Collection) -> list[tuple[Entry, Entry]]:

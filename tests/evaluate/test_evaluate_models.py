@@ -21,7 +21,7 @@ from synflow.evaluate.comparison import compared, difference, resampled
 from synflow.evaluate.conformance import ITEMS, shortfalls
 from synflow.evaluate.layout import read_dataset
 from synflow.evaluate.media import Decoder, Loader
-from synflow.evaluate.probes import Bench, exchanged, misspelt, probe
+from synflow.evaluate.probes import Bench, exchanged, misspelt, overall, probe
 from synflow.evaluate.probes import plain as unpunctuated
 from synflow.evaluate.scoring import Cosine
 from synflow.evaluate.vectors import VectorCache
@@ -164,6 +164,17 @@ def test_attributes_and_composition_and_wording(tmp_path: Path) -> None:
     found = probe("composition", bench(tmp_path, Oracle()), collection(tmp_path / "both"), 0)
     # The oracle reads the text of a composed query alone, and the pictures show something else.
     assert found == {"text": 1.0, "picture": 0.0, "both": 1.0, "gain": 0.0, "queries": COUNT}
+
+
+def test_findings_of_a_probe_on_several_datasets_are_weighted_by_their_pairs() -> None:
+    found = [
+        {"pairs": 30, "right": 0.5, "ties": 0.0, "chance": 0.5, "abstained": 2},
+        {"pairs": 10, "right": 0.9, "ties": 0.2, "chance": 0.5, "abstained": 0},
+        {"pairs": 0, "right": None, "ties": None, "chance": 0.5, "abstained": 4},
+    ]
+    assert overall(found) == {"pairs": 40, "right": 0.6, "ties": 0.05, "chance": 0.5, "abstained": 6}
+    assert overall([{"queries": 4, "text": 0.25, "gain": -0.5}]) == {"queries": 4, "text": 0.25, "gain": -0.5}
+    assert overall([{"pairs": 0, "right": None, "abstained": 1}]) == {"pairs": 0, "abstained": 1}
 
 
 @pytest.mark.parametrize(
