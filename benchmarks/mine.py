@@ -160,10 +160,10 @@ def judged(root: Path, truths: Mapping[str, Truth], prober: Any, settings: Setti
         pair = dataset.pair(pair_id)
         own = truths[pair.record["record_id"]]
         for row in rows:
-            other = truths[dataset.pair(row["negative_pair_id"]).record["record_id"]]
             counts = kinds.setdefault(row["kind"], {"negatives": 0, "false": 0, "one": 0})
             counts["negatives"] += 1
             if row["kind"] == "mined":
+                other = truths[dataset.pair(row["negative_pair_id"]).record["record_id"]]
                 counts["false"] += may_tell(pair.query.text or "", own, other)
                 counts["one"] += differences(pair.query.text or "", own, other) == 1
     return {**kinds, "report": found.report["tasks"]["t2v"], "cpu_seconds": round(spent, 1)}
