@@ -19,7 +19,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,21 +90,27 @@ class Words:
         return unit
 
 
-def movers(truth: Truth) -> list[tuple[set[str], str, set[tuple[str, ...]]]]:
-    """Return the colours, the shape and the doings of each mover of a clip."""
+def movers(truth: Truth, shots: Collection[int] | None = None) -> list[tuple[set[str], str, set[tuple[str, ...]]]]:
+    """Return the colours, the shape and the doings of each mover of a clip, or of some of its shots."""
     found = []
     for number, mover in enumerate(truth["movers"]):
         own = [event for event in truth["events"] if number in (event["mover"], event["other"])]
         colors = {mover["color"], *(event["color"] for event in own if event["kind"] == "recolor")}
-        found.append((colors, mover["shape"], {tuple(str(event[name]) for name in WAYS) for event in own}))
+        done = {tuple(str(event[name]) for name in WAYS) for event in own if shots is None or event["shot"] in shots}
+        found.append((colors, mover["shape"], done))
     return found
 
 
-def settings_told(text: str, own: Truth) -> set[tuple[str, str]]:
-    """Return the backdrops of a clip of which a text names a colour; empty where it names none."""
+def settings_told(text: str, own: Truth) -> list[tuple[str, set[str]]]:
+    """Return the backdrops of a clip of which a text names a colour, each with the colours that it names."""
     rest = set(re.findall(r"[a-z]+", TURNED.sub(" ", NAMED.sub(" ", text.lower()))))
-    shown = [shot["background"] for shot in own["shots"]]
-    return {(one["kind"], one["color"]) for one in shown if {one["color"], one["second"]} & rest}
+    named = [(shot["background"]["kind"], colors_of(shot) & rest) for shot in own["shots"]]
+    return [one for one in named if one[1]]
+
+
+def colors_of(shot: Mapping[str, Any]) -> set[str]:
+    """Return the colours of the backdrop of a shot."""
+    return {shot["background"]["color"], shot["background"]["second"]} - {"", None}
 
 
 def may_tell(text: str, own: Truth, other: Truth) -> bool:
@@ -113,7 +119,12 @@ def may_tell(text: str, own: Truth, other: Truth) -> bool:
     if not named:
         return True
     behind = settings_told(text, own)
-    if behind and not behind & {(shot["background"]["kind"], shot["background"]["color"]) for shot in other["shots"]}:
+    shots = [
+        number
+        for number, shot in enumerate(other["shots"])
+        if not behind or any(shot["background"]["kind"] == kind and named <= colors_of(shot) for kind, named in behind)
+    ]
+    if not shots:
         return False
     told = {kind for kind, words in TOLD.items() if re.search(words, text.lower())}
     for color, shape in named:
@@ -121,7 +132,7 @@ def may_tell(text: str, own: Truth, other: Truth) -> bool:
         kinds = {one[0] for one in doings} & told
         if not any(
             kind == shape and color in colors and kinds <= {one[0] for one in done & doings}
-            for colors, kind, done in movers(other)
+            for colors, kind, done in movers(other, shots)
         ):
             return False
     return True
