@@ -118,7 +118,7 @@ class Expand:
     """Makes pairs of all seven tasks of each clip."""
 
     name: ClassVar[str] = "expand"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     Config: ClassVar[type[StageConfig]] = ExpandConfig
     reasons: ClassVar[Mapping[str, str]] = {}
     whole_shard: ClassVar[bool] = True
