@@ -27,6 +27,9 @@ LEAST, MOST = 0.002, 0.25
 SPECK = 0.2
 """Areas smaller than this part of the largest are specks of it, or its own parts."""
 
+REACH = 4
+"""Pictures before and after one that tell whether its areas of a colour are parts of one thing."""
+
 EDGE = 0.025
 """Distance from the border, as a share of the picture, at which a thing is cut off by it."""
 
@@ -211,46 +214,58 @@ def courses(pictures: Sequence[Rgb]) -> Mapping[str, Course]:
     for color, row in rows.items():
         if not whole[color] or sum(bool(found) for found in row) < 2:
             continue
-        joined = [_together(row, place) for place in range(len(row))]
+        rest = [rows[name] for name in rows if name != color and whole[name]]
+        apart = [[one for other in rest for one in other[place]] for place in range(len(row))]
+        joined = [_together(row, place, others) for place, others in enumerate(apart)]
         if all(len(found) <= 1 for found in joined):
             told[color] = Course(tuple(found[0] if found else None for found in joined))
     return told
 
 
-def _together(row: Sequence[Sequence[Thing]], place: int) -> Sequence[Thing]:
-    """Return the things of one picture, as one where they are what the border leaves of one.
+def _together(row: Sequence[Sequence[Thing]], place: int, others: Sequence[Thing]) -> Sequence[Thing]:
+    """Return the things of one picture, as one where they are what is to be seen of one.
 
-    A star that goes out of the picture ends as the tips of two of its points. They are one thing where all of them lie
-    at one border, and a picture next to this one shows one thing there that is as wide as they are together.
+    A star that goes out of the picture ends as the tips of two of its points, and one that passes behind a pole is cut
+    in two. They are one thing where a picture nearby shows one there that is as large as they are together, and where
+    either all lie at one border or another thing may hide what lies between.
 
     Args:
         row: the things of one colour in each picture.
         place: the picture.
+        others: the things of other colours in it.
     """
     found = row[place]
     if len(found) < 2:
         return found
-    near = [row[other][0] for other in (place - 1, place + 1) if 0 <= other < len(row) and len(row[other]) == 1]
-    for side in ("left", "right", "top", "bottom"):
-        if all(_at(thing, side) for thing in found):
-            one = _union(found)
-            begin, end = _along(one, side)
-            for other in near:
-                first, last = _along(other, side)
-                if _at(other, side) and first - EDGE <= begin and end <= last + EDGE:
-                    return (one,)
-    return found
+    one = _union(found)
+    near = [row[k][0] for k in range(max(0, place - REACH), place + REACH + 1) if k < len(row) and len(row[k]) == 1]
+    if not any(_fits(one, other) for other in near):
+        return found
+    leaves = any(all(_at(thing, side) for thing in found) for side in ("left", "right", "top", "bottom"))
+    return (one,) if leaves or any(_meets(one, other) for other in others) else found
+
+
+def _fits(one: Thing, near: Thing) -> bool:
+    """Tell whether a thing lies where another one does, and is no larger; shades make up for a tenth."""
+    return (
+        one.right - one.left <= near.right - near.left + EDGE
+        and one.bottom - one.top <= near.bottom - near.top + EDGE
+        and one.share <= 1.1 * near.share
+        and _meets(one, near)
+    )
+
+
+def _meets(one: Thing, other: Thing) -> bool:
+    """Tell whether two things reach into each other's extent."""
+    return max(one.left, other.left) <= min(one.right, other.right) and max(one.top, other.top) <= min(
+        one.bottom, other.bottom
+    )
 
 
 def _at(thing: Thing, side: str) -> bool:
     """Tell whether one border may cut a thing off."""
     edge = float(getattr(thing, side))
     return (edge if side in ("left", "top") else 1 - edge) <= EDGE
-
-
-def _along(thing: Thing, side: str) -> tuple[float, float]:
-    """Return from where to where a thing reaches along a border."""
-    return (thing.top, thing.bottom) if side in ("left", "right") else (thing.left, thing.right)
 
 
 def _union(things: Sequence[Thing]) -> Thing:

@@ -109,3 +109,17 @@ def test_two_things_at_a_border_stay_two():
     # Nor does one that is not at that border.
     wide = film([(50, 30), (60, 30), (75, 30), (90, 30)])[0]
     assert "red" not in courses([*[wide] * 4, film([(50, -10), (90, -10)])[0]])
+
+
+def test_a_thing_that_passes_behind_another_is_one_thing():
+    pictures = film(*[[(x, 20)] for x in range(10, 120, 10)], size=40)
+    poled = [picture.copy() for picture in pictures]
+    for picture in poled:
+        picture[:, 76:84] = BLUE
+    course = courses(poled)["red"]
+    assert course.lasting
+    assert len(course.places) == len(pictures)
+    # Cut in two with nothing before it, they are two things.
+    for picture in pictures[4:7]:
+        picture[:, 76:84] = GREY
+    assert "red" not in courses(pictures)
