@@ -76,7 +76,7 @@ test: $(DEV)  ## all tests but the slow ones; ARGS="-k name" narrows them, JOBS=
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point, long docs, the image as a script
-	$(BIN)/python -m pytest -m slow --timeout 3600 $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not vllm" --timeout 3600 $(ARGS)
 
 test-models: $(MODELS) test-train  ## embedders with weights, the trainer and mteb, in .venv-models with torch and transformers
 	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py tests/evaluate/test_evaluate_mteb.py
@@ -92,8 +92,8 @@ $(BROWSER): pyproject.toml constraints.txt | $(BIN)/python
 test-browser: $(BROWSER)  ## the report and the web page in Chromium (apt-get install chromium), headless
 	$(BIN)/python -m pytest tests/browser -m browser --timeout 600 $(ARGS)
 
-test-vllm: $(VLLM)  ## a real vLLM server and engine on the CPU, in .venv-vllm (3 GB); minutes
-	$(VLLM_VENV)/bin/python -m pytest tests/vllm -m vllm --timeout 1500 $(ARGS)
+test-vllm: $(VLLM)  ## a real vLLM server and engine on the CPU, in .venv-vllm (3 GB); ARGS="-m vllm" for more clips
+	$(VLLM_VENV)/bin/python -m pytest tests/vllm -m "vllm and not slow" --timeout 1500 $(ARGS)
 
 lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .

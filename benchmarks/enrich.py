@@ -5,8 +5,8 @@
 go out as a run sends them, `Journalled` and all, and from bare loops: ``httpx.AsyncClient`` and a semaphore, the same
 with all bodies encoded before the clock starts, and aiohttp where it is installed. Equal numbers are in flight, and
 bodies are equal byte by byte but for the number of the round in the system text: it stands before the pictures, so
-that no round finds its prompts in the cache that another one filled. Rounds alternate. With ``--vllm`` the pictures and
-instructions also go out by ``vllm bench serve``, where that is installed.
+that no round finds its prompts in the cache that another one filled. Rounds alternate. With ``--vllm`` the texts and
+pictures also go out by ``vllm bench serve``, where that is installed, as a way of its own.
 
 Ends with 1 where the client gives less than 95 % of a bare loop's requests a second.
 """
@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -30,6 +29,7 @@ import cv2
 import numpy as np
 from kit.bare_loops import Round, bare_aiohttp, bare_httpx, clocked, plain_body, ready_httpx
 from kit.chat_server import MODEL, fixed
+from kit.vllm_bench import by_vllm
 
 from synflow.asks import Answer, Ask, Picture
 from synflow.durable import append_lines
@@ -38,7 +38,6 @@ from synflow.models.journal import Journalled
 from synflow.models.openai_chat import OpenAiOptions, chat_body
 from synflow.models.openai_http import OpenAiHttp, OpenAiServer
 from synflow.models.resilience import Reply
-from synflow.models.vllm_server import executable
 
 SCHEMA = {"type": "object", "properties": {"says": {"type": "string", "enum": ["yes", "no"]}}, "required": ["says"]}
 LEAST = 0.95
@@ -112,8 +111,8 @@ def ours(asks: list[Ask], options: OpenAiOptions) -> Round:
     return done
 
 
-def ways() -> dict[str, Callable[[list[Ask], OpenAiOptions], Round]]:
-    """Return the ways of sending, ours first."""
+def ways(vllm: bool) -> dict[str, Callable[[list[Ask], OpenAiOptions], Round]]:
+    """Return the ways of sending, ours first; with ``vllm`` also by vLLM's own benchmark."""
     found: dict[str, Callable[[list[Ask], OpenAiOptions], Round]] = {
         "openai_http": ours, "bare httpx": bare_httpx, "bodies ready": ready_httpx,
     }  # fmt: skip
@@ -121,33 +120,9 @@ def ways() -> dict[str, Callable[[list[Ask], OpenAiOptions], Round]]:
         import aiohttp  # noqa: F401
 
         found["bare aiohttp"] = bare_aiohttp
+    if vllm:
+        found["vllm bench"] = by_vllm
     return found
-
-
-def vllm_bench(asks: Sequence[Ask], options: OpenAiOptions) -> str:
-    """Send the pictures and instructions by ``vllm bench serve``; return what it prints of rates and latencies."""
-    with tempfile.TemporaryDirectory() as folder:
-        lines = []
-        for ask in asks:
-            content: list[dict[str, Any]] = []
-            for picture in ask.pictures:
-                path = Path(folder) / f"{picture.digest}.jpg"
-                path.write_bytes(picture.jpeg)
-                content.append({"type": "image", "image": str(path)})
-            lines.append(json.dumps({"content": [*content, {"type": "text", "text": f"{ask.system} {ask.text}"}]}))
-        (Path(folder) / "asks.jsonl").write_text("\n".join(lines))
-        command = [
-            executable(), "bench", "serve", "--backend", "openai-chat", "--endpoint", "/v1/chat/completions",
-            "--base-url", options.addresses[0].removesuffix("/v1"), "--model", options.model,
-            "--dataset-name", "custom_image", "--dataset-path", str(Path(folder) / "asks.jsonl"), "--disable-shuffle",
-            "--num-prompts", str(len(asks)), "--max-concurrency", str(options.concurrency), "--custom-output-len", "32",
-            "--extra-body", json.dumps({"response_format": plain_body(asks[0], options)["response_format"]}),
-        ]  # fmt: skip
-        told = subprocess.run(command, capture_output=True, text=True, check=False)
-    if told.returncode:
-        return f"vllm bench serve ended with {told.returncode}: {(told.stderr.strip().splitlines() or [''])[-1][:300]}"
-    wanted = ("Successful", "Failed", "duration", "Request throughput", "Mean TTFT", "Mean E2EL", "P99 TTFT", "input")
-    return "\n".join(line for line in told.stdout.splitlines() if line.startswith(wanted) or "input tokens" in line)
 
 
 def parsed() -> argparse.Namespace:
@@ -184,8 +159,10 @@ def compared(given: argparse.Namespace, options: OpenAiOptions) -> int:
     print(f"{len(body):,} bytes a request, {options.concurrency} in flight at each address")
     # Rounds of another call on the same server have other numbers too.
     number = time.time_ns() // 1_000_000 % 10**11 * 10
-    senders = ways()
+    senders = ways(given.vllm)
     for way in senders.values():
+        if way is by_vllm:
+            continue  # a process of its own, which a round before does not warm
         way(asks_of(clips[:2], given.prompts, number), options)
         number += 1
     print(HEAD)
@@ -210,8 +187,6 @@ def compared(given: argparse.Namespace, options: OpenAiOptions) -> int:
                 f"openai_http gives {share:.1%} of it (median of {given.runs}, {min(shares):.1%} to {max(shares):.1%})"
             )
             worst = min(worst, share)
-    if given.vllm:
-        print(f"vllm bench serve\n{vllm_bench(asks_of(clips, given.prompts, number), options)}")
     return 0 if worst >= LEAST else 1
 
 

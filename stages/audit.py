@@ -76,7 +76,7 @@ class Audit:
     """Gives a verdict on each claim of each caption, and removes captions of models that claim what is not so."""
 
     name: ClassVar[str] = "audit"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     Config: ClassVar[type[StageConfig]] = AuditConfig
     reasons: ClassVar[Mapping[str, str]] = {
         "captions-contradicted": "every caption of the clip claims something that the pictures show to be false",

@@ -76,7 +76,7 @@ class Consistency:
     """
 
     name: ClassVar[str] = "consistency"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     Config: ClassVar[type[StageConfig]] = ConsistencyConfig
     rank: ClassVar[int] = 30
     uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})

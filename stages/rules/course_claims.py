@@ -101,4 +101,4 @@ def _compact(course: Course) -> bool:
 def _swells(course: Course) -> bool:
     """Tell whether a thing grows or shrinks by more than a zoom of a few seconds would make it."""
     found = course.swells()
-    return found is not None and not 0.6 <= found[0] <= 1.67
+    return found is not None and not 0.6 <= found.ratio <= 1.67

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
 from stages.rules.evidence import Measured, Verdict
 from stages.rules.told import LINK, REVERSED, Told
+from synflow.media.things import Course
 from synflow.media.told import sure_camera
-
-APART = 1
-"""Pictures by which the spans of two events must lie apart; they are about half a second from each other."""
 
 GROWN, SHRUNK = 1.35, 0.74
 """Sides last over first from which a thing grew or shrank."""
 
 Span = tuple[float, float]
+"""Pictures between which all of an event lies; they are about half a second from each other. Infinite: not known."""
 
 
 def judge_order(text: str, told: Sequence[Told], evidence: Measured) -> Verdict:
@@ -37,7 +37,7 @@ def judge_order(text: str, told: Sequence[Told], evidence: Measured) -> Verdict:
         if _gone(one, other, evidence) or _not_yet(told, one, other, evidence):
             verdicts.append("contradicted")
         elif first is not None and second is not None:
-            if second[1] + APART <= first[0]:
+            if second[1] <= first[0]:
                 verdicts.append("contradicted")
             elif first[1] <= second[0]:
                 verdicts.append("supported")
@@ -56,11 +56,16 @@ def _in_turn(text: str, told: Sequence[Told], one: Told, other: Told) -> bool:
 
 
 def _gone(one: Told, other: Told, evidence: Measured) -> bool:
-    """Tell whether something is said to leave and to do more afterwards, while nothing is seen of it after it left."""
+    """Tell whether something is said to leave and to do more afterwards, while nothing is seen of it after it left.
+
+    It may come again only where some picture between misses it.
+    """
     course = evidence.courses.get(one.color)
-    if one.kind != "go" or course is None or other.color != one.color or other.kind in ("come", "cross", "go"):
+    if one.kind != "go" or course is None or other.color != one.color or course.exit() is None:
         return False
-    return course.exit() is not None
+    if other.kind in ("come", "cross", "go"):
+        return one.by.mention == other.by.mention and other.kind == "come" and bool(other.way) and course.unbroken
+    return True
 
 
 def _not_yet(told: Sequence[Told], one: Told, other: Told, evidence: Measured) -> bool:
@@ -97,14 +102,40 @@ def _span(event: Told, evidence: Measured) -> Span | None:
     if course is None:
         return None
     if event.kind == "come":
-        return None if course.comes is None or course.entry() is None else (course.comes - 1, course.comes + 2)
+        return None if course.entry() is None else _coming(course)
     if event.kind == "go":
-        return None if course.goes is None or course.exit() is None else (course.goes - 2, course.goes + 1)
+        return None if course.exit() is None else _going(course)
     if event.kind == "cross":
-        return None if course.comes is None or course.goes is None else (course.comes, course.goes)
+        return _crossing(course)
     if event.kind in ("grow", "shrink"):
         return _swelling(event, evidence)
     return None
+
+
+def _whole(course: Course) -> list[int]:
+    """Return the pictures that show all of a thing."""
+    return [place for place, thing in enumerate(course.seen) if thing is not None and not thing.cut]
+
+
+def _coming(course: Course) -> Span:
+    """Return from the picture before the first one to the first that shows all of the thing."""
+    first = course.places[0]
+    return first - 1, next((float(place) for place in _whole(course) if place > first), math.inf)
+
+
+def _going(course: Course) -> Span:
+    """Return from the last picture that shows all of the thing to the one after the last."""
+    last = course.places[-1]
+    return next((float(place) for place in _whole(course)[::-1] if place < last), -math.inf), last + 1
+
+
+def _crossing(course: Course) -> Span | None:
+    """Return from when a thing comes to when it goes; one of both may lie outside of what is seen."""
+    if course.comes is not None and course.goes is not None:
+        return course.comes, course.goes
+    if course.entry() is not None:
+        return course.places[0] - 1, math.inf
+    return None if course.exit() is None else (-math.inf, course.places[-1] + 1)
 
 
 def _swelling(event: Told, evidence: Measured) -> Span | None:
@@ -113,6 +144,5 @@ def _swelling(event: Told, evidence: Measured) -> Span | None:
         evidence.facts.get("camera") and sure_camera(evidence.facts)[0] not in ("still", "pan", "tilt")
     ):
         return None
-    ratio, time = found
-    fits = ratio >= GROWN if event.kind == "grow" else ratio <= SHRUNK
-    return (time - 2, time + 2) if fits else None
+    fits = found.ratio >= GROWN if event.kind == "grow" else found.ratio <= SHRUNK
+    return (found.begins, found.ends) if fits else None

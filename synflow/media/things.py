@@ -6,6 +6,7 @@ the picture, in two places, or flickers, nothing is told. Pure perception on arr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,8 +27,14 @@ LEAST, MOST = 0.002, 0.25
 SPECK = 0.2
 """Areas smaller than this part of the largest are specks of it, or its own parts."""
 
+REACH = 4
+"""Pictures before and after one that tell whether its areas of a colour are parts of one thing."""
+
 EDGE = 0.025
 """Distance from the border, as a share of the picture, at which a thing is cut off by it."""
+
+BEGUN = 0.15
+"""Part of a change of size up to which it has not begun, and which it may lack when it is done."""
 
 UNSURE = frozenset({"black", "grey", "brown"})
 """Colours that shadows have, too, so that no thing is followed by them."""
@@ -57,6 +64,20 @@ class Thing:
     def cut(self) -> bool:
         """Whether the border of the picture may cut it off."""
         return min(self.left, self.top, 1 - self.right, 1 - self.bottom) <= EDGE
+
+
+@dataclass(frozen=True)
+class Swell:
+    """A change of size.
+
+    Attributes:
+        ratio: size at the end over size at the beginning, of the sides.
+        begins: the last picture before it; ends: the first picture after it; infinite where that is not seen.
+    """
+
+    ratio: float
+    begins: float
+    ends: float
 
 
 @dataclass(frozen=True)
@@ -98,6 +119,11 @@ class Course:
         return all(after - before <= 2 for before, after in pairwise(self.places))
 
     @property
+    def unbroken(self) -> bool:
+        """Whether every picture between the first and the last one shows it."""
+        return self.places[-1] - self.places[0] + 1 == len(self.places)
+
+    @property
     def known(self) -> bool:
         """Whether it is seen often enough to be no flash of light."""
         return len(self.places) >= max(3, len(self.seen) // 4)
@@ -120,16 +146,37 @@ class Course:
             else _side(self, [place for place in self.places if place >= last - 3], out=True)
         )
 
-    def swells(self) -> tuple[float, float] | None:
-        """Return how its size changes (last over first, of the sides) and at which picture by half; None if unsure."""
-        whole = [place for place in self.places if (thing := self.seen[place]) is not None and not thing.cut]
-        if len(whole) < 4:
+    def swells(self) -> Swell | None:
+        """Return how its size changes; None where too little of it is seen."""
+        series = self._sizes()
+        if len(series) < 4:
             return None
-        sizes = [float(np.sqrt(thing.share)) for place in whole if (thing := self.seen[place]) is not None]
+        places, sizes = [place for place, _ in series], [size for _, size in series]
         first, last = float(np.median(sizes[:2])), float(np.median(sizes[-2:]))
-        half = (first + last) / 2
-        passed = next((k for k, size in enumerate(sizes) if (size >= half) == (last >= first)), 0)
-        return last / first, float(whole[passed])
+        done = [(size - first) / (last - first) if last != first else 0.0 for size in sizes]
+        begins = next((k for k, share in enumerate(done) if share > BEGUN), len(done)) - 1
+        ends = len(done) - next((k for k, share in enumerate(done[::-1]) if share < 1 - BEGUN), len(done))
+        # Where it changes from the first picture on, or to the last one, it may do so before and after as well.
+        return Swell(
+            last / first,
+            float(places[begins]) if begins >= 1 else -math.inf,
+            float(places[ends]) if ends < len(done) - 1 else math.inf,
+        )
+
+    def _sizes(self) -> list[tuple[int, float]]:
+        """Return its size by picture: the root of its area where it is wholly in the picture.
+
+        Where it neither comes nor goes over a border, one that cuts it off tells nothing of its size along the border,
+        so that this may serve, too, if more pictures show it.
+        """
+        seen = [(place, thing) for place, thing in enumerate(self.seen) if thing is not None]
+        whole = [(place, float(np.sqrt(thing.share))) for place, thing in seen if not thing.cut]
+        if self.entry() is not None or self.exit() is not None:
+            return whole
+        wide = [(place, one.right - one.left) for place, one in seen if not _at(one, "left") and not _at(one, "right")]
+        high = [(place, one.bottom - one.top) for place, one in seen if not _at(one, "top") and not _at(one, "bottom")]
+        along = max(wide, high, key=len)
+        return along if len(along) >= len(whole) + 2 else whole
 
 
 def _side(course: Course, part: Sequence[int], *, out: bool) -> Way | None:
@@ -165,9 +212,75 @@ def courses(pictures: Sequence[Rgb]) -> Mapping[str, Course]:
             rows[color].append(found or [])
     told: dict[str, Course] = {}
     for color, row in rows.items():
-        if whole[color] and sum(bool(found) for found in row) >= 2 and all(len(found) <= 1 for found in row):
-            told[color] = Course(tuple(found[0] if found else None for found in row))
+        if not whole[color] or sum(bool(found) for found in row) < 2:
+            continue
+        rest = [rows[name] for name in rows if name != color and whole[name]]
+        apart = [[one for other in rest for one in other[place]] for place in range(len(row))]
+        joined = [_together(row, place, others) for place, others in enumerate(apart)]
+        if all(len(found) <= 1 for found in joined):
+            told[color] = Course(tuple(found[0] if found else None for found in joined))
     return told
+
+
+def _together(row: Sequence[Sequence[Thing]], place: int, others: Sequence[Thing]) -> Sequence[Thing]:
+    """Return the things of one picture, as one where they are what is to be seen of one.
+
+    A star that goes out of the picture ends as the tips of two of its points, and one that passes behind a pole is cut
+    in two. They are one thing where a picture nearby shows one there that is as large as they are together, and where
+    either all lie at one border or another thing may hide what lies between.
+
+    Args:
+        row: the things of one colour in each picture.
+        place: the picture.
+        others: the things of other colours in it.
+    """
+    found = row[place]
+    if len(found) < 2:
+        return found
+    one = _union(found)
+    near = [row[k][0] for k in range(max(0, place - REACH), place + REACH + 1) if k < len(row) and len(row[k]) == 1]
+    if not any(_fits(one, other) for other in near):
+        return found
+    leaves = any(all(_at(thing, side) for thing in found) for side in ("left", "right", "top", "bottom"))
+    return (one,) if leaves or any(_meets(one, other) for other in others) else found
+
+
+def _fits(one: Thing, near: Thing) -> bool:
+    """Tell whether a thing lies where another one does, and is no larger; shades make up for a tenth."""
+    return (
+        one.right - one.left <= near.right - near.left + EDGE
+        and one.bottom - one.top <= near.bottom - near.top + EDGE
+        and one.share <= 1.1 * near.share
+        and _meets(one, near)
+    )
+
+
+def _meets(one: Thing, other: Thing) -> bool:
+    """Tell whether two things reach into each other's extent."""
+    return max(one.left, other.left) <= min(one.right, other.right) and max(one.top, other.top) <= min(
+        one.bottom, other.bottom
+    )
+
+
+def _at(thing: Thing, side: str) -> bool:
+    """Tell whether one border may cut a thing off."""
+    edge = float(getattr(thing, side))
+    return (edge if side in ("left", "top") else 1 - edge) <= EDGE
+
+
+def _union(things: Sequence[Thing]) -> Thing:
+    """Return several areas as one thing; it covers at most the least part of its hull that one of them covers."""
+    share = sum(thing.share for thing in things)
+    return Thing(
+        sum(thing.x * thing.share for thing in things) / share,
+        sum(thing.y * thing.share for thing in things) / share,
+        share,
+        min(thing.left for thing in things),
+        min(thing.top for thing in things),
+        max(thing.right for thing in things),
+        max(thing.bottom for thing in things),
+        min(thing.fill for thing in things),
+    )
 
 
 def _things(mask: npt.NDArray[np.bool_]) -> list[Thing] | None:

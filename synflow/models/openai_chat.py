@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import email.utils
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -161,7 +162,7 @@ def read_reply(ask: Ask, request: str, reply: Mapping[str, Any], options: OpenAi
     if _is_refused(choice):
         return Refusal(request, "answer-refused", "the model would not answer", **cost)
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return Refusal(request, "answer-schema", "the answer is no JSON", **cost)
     if found := fault(value, ask.schema):
@@ -177,6 +178,14 @@ def _is_refused(choice: Mapping[str, Any]) -> bool:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(number: str) -> float:
+    """Return a number; one that is JSON but beyond all floats could not be written down again."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:20]} is beyond all floats")
+    return value
 
 
 def _count(usage: Any, *path: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
 from pathlib import Path
 
@@ -11,10 +13,13 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from kit import fingerprints  # noqa: E402
+from kit import fingerprints, vllm_bench  # noqa: E402
 from kit.records import Record  # noqa: E402
 from kit.watch import watched  # noqa: E402
 from known_edits import judged, shortfalls  # noqa: E402
+
+from synflow.asks import Ask, Picture  # noqa: E402
+from synflow.models.openai_chat import OpenAiOptions  # noqa: E402
 
 BUSY = "import time\nwhile time.process_time() < 0.6: pass\n"
 
@@ -94,3 +99,41 @@ def test_too_few_clips_are_refused() -> None:
     still = fingerprints.stored(np.zeros((4, 12, 12)), np.zeros((32, 32)))
     with pytest.raises(SystemExit, match="too few"):
         fingerprints.Stock([still] * 30)
+
+
+FAKE = """#!{python}
+import json, sys
+given = dict(zip(sys.argv[1:], sys.argv[2:]))
+asks = [json.loads(line) for line in open(given["--dataset-path"])]
+path = given["--result-dir"] + "/" + given["--result-filename"]
+json.dump({{"duration": 2.0, "latencies": [0.5] * len(asks), "total_input_tokens": 70, "total_output_tokens": 9,
+           "generated_texts": ["{{}}", "cut {{"], "errors": {errors}, "asks": asks,
+           "extra": json.loads(given["--extra-body"])}}, open(path, "w"))
+open({seen!r}, "w").write(json.dumps([asks, json.loads(given["--extra-body"]), sys.argv]))
+"""
+
+
+@pytest.mark.parametrize("errors", [["", ""], ["", "Internal Server Error"]])
+def test_vllms_own_benchmark_gets_the_same_texts_and_pictures(
+    errors: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, fake = tmp_path / "seen", tmp_path / "vllm"
+    fake.write_text(FAKE.format(python=sys.executable, errors=errors, seen=str(seen)))
+    fake.chmod(0o755)
+    monkeypatch.setattr(vllm_bench, "executable", lambda: str(fake))
+    picture = Picture(b"jpeg", "p", 0.0)
+    asks = [Ask("bench", "d", text, {"type": "object"}, (picture,), system="Round 1.", max_tokens=32) for text in "ab"]
+    options = OpenAiOptions(base_url="http://h:1", model="m", concurrency=4)
+    if any(errors):
+        with pytest.raises(RuntimeError, match="1 of 2 failed: Internal Server Error"):
+            vllm_bench.by_vllm(asks, options)
+        return
+    done = vllm_bench.by_vllm(asks, options)
+    assert (done.wall, done.prompt, done.written, done.answered, len(done.latencies)) == (2.0, 70, 9, 1, 2)
+    sent, extra, arguments = json.loads(seen.read_text())
+    url = f"data:image/jpeg;base64,{base64.b64encode(b'jpeg').decode()}"
+    assert sent[1]["content"] == [
+        {"type": "text", "text": "Round 1."}, {"type": "image", "image": url}, {"type": "text", "text": "b"},
+    ]  # fmt: skip
+    assert set(extra) == {"temperature", "max_tokens", "response_format"}
+    assert arguments[arguments.index("--max-concurrency") + 1] == "4"

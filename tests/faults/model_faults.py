@@ -7,6 +7,7 @@ import hashlib
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,16 +28,20 @@ class Handler(BaseHTTPRequestHandler):
         return
 
     def do_GET(self) -> None:
-        self.send(200, json.dumps({"data": [{"id": "tiny"}]}).encode())
+        admitted = self.server.admits(self.headers.get("Authorization", ""))
+        self.send(200 if admitted else 401, json.dumps({"data": [{"id": "tiny"}]} if admitted else {}).encode())
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = json.loads(body)
         good = json.dumps(completion(request)).encode()
-        if self.server.strikes(body):
+        if not self.server.admits(self.headers.get("Authorization", "")):
+            self.send(401, b"{}")
+        elif self.server.strikes(body):
             self.server.fault(self, good)
         else:
             self.send(200, good)
+            self.server.sent()
 
     def send(self, status: int, data: bytes, length: int | None = None, **headers: str) -> None:
         self.send_response(status)
@@ -63,8 +68,8 @@ class FaultyServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, fault: Fault | None = None, share: float = 0.0) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, fault: Fault | None = None, share: float = 0.0, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.fault = fault or (lambda handler, good: handler.send(200, good))
         self.share = share
         self.seen: dict[str, int] = {}
@@ -86,13 +91,22 @@ class FaultyServer(ThreadingHTTPServer):
             self.faults += struck
         return struck
 
+    def admits(self, key: str) -> bool:
+        """Tell whether an ``Authorization`` header opens the server."""
+        return True
+
+    def sent(self) -> None:
+        """Take note of a sound answer that is on the wire."""
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         return
 
 
 @contextlib.contextmanager
-def serving(fault: Fault | None = None, share: float = 0.0) -> Iterator[FaultyServer]:
-    with FaultyServer(fault, share) as server:
+def serving(
+    fault: Fault | None = None, share: float = 0.0, kind: type[FaultyServer] = FaultyServer
+) -> Iterator[FaultyServer]:
+    with kind(fault, share) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -183,3 +197,20 @@ FAULTS: dict[str, Fault] = {
     "10 MB": said(lambda good: good + b" " * (10 << 20)),
     "wrong shape": said(lambda good: b'{"choices": {"message": []}}'),
 }
+
+
+class Noting(FaultyServer):
+    """Writes a line for each sound answer into a file, so that they can be counted after it was killed."""
+
+    notes: Any
+
+    def sent(self) -> None:
+        with self.lock:
+            self.notes.write("answered\n")
+            self.notes.flush()
+
+
+if __name__ == "__main__":
+    with open(sys.argv[2], "a", encoding="ascii") as notes, Noting(port=int(sys.argv[1])) as noting:
+        noting.notes = notes
+        noting.serve_forever()

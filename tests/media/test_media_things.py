@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -51,9 +53,21 @@ def test_nothing_is_told_of_a_colour_in_two_places_or_all_over():
 
 def test_a_thing_that_grows_tells_when():
     pictures = [film([(60, 30)], size=size)[0] for size in (10, 10, 10, 12, 18, 24, 26, 26, 26, 26)]
-    ratio, time = courses(pictures)["red"].swells()
-    assert 2.2 <= ratio <= 2.9
-    assert 3 <= time <= 5
+    found = courses(pictures)["red"].swells()
+    assert 2.2 <= found.ratio <= 2.9
+    assert (found.begins, found.ends) == (2, 6)
+    # What grows from the first picture on, or to the last one, may do so before and after.
+    assert courses(pictures[3:])["red"].swells().begins == -math.inf
+    assert courses(pictures[:6])["red"].swells().ends == math.inf
+
+
+def test_a_thing_that_grows_over_a_border_is_measured_along_it():
+    pictures = [film([(60 - size // 2, 70 - size // 2)], size=size)[0] for size in (20, 20, 20, 30, 44, 52, 52, 52)]
+    course = courses(pictures)["red"]
+    assert [thing.cut for thing in course.seen] == [False] * 3 + [False] + [True] * 4
+    found = course.swells()
+    assert 2.3 <= found.ratio <= 2.9
+    assert (found.begins, found.ends) == (2, 5)
 
 
 def test_a_flash_is_no_thing_that_came_in():
@@ -67,3 +81,45 @@ def test_what_covers_its_hull_is_of_one_piece():
     assert min(thing.fill for thing in one.seen) > 0.95
     corner = film(*[[(20 + 5 * i, 20), (32 + 5 * i, 38)] for i in range(8)])
     assert max(thing.fill for thing in courses(corner)["red"].seen) < 0.9
+
+
+def fork(*tops):
+    """Return pictures of a thing with two prongs downward, by the row at which it begins."""
+    pictures = []
+    for top in tops:
+        picture = np.full((90, 160, 3), GREY, np.uint8)
+        for left, right, high in ((50, 100, 16), (50, 64, 36), (86, 100, 36)):
+            picture[max(0, top) : max(0, top + high), left:right] = RED
+        pictures.append(picture)
+    return pictures
+
+
+def test_what_the_border_leaves_of_a_thing_is_one_thing():
+    course = courses(fork(40, 34, 28, 21, 14, 6, -2, -10, -20))["red"]
+    assert course.seen[-1] is not None
+    assert course.seen[-1].right - course.seen[-1].left > 0.25
+    assert (course.exit(), course.goes) == ("up", 8)
+
+
+def test_two_things_at_a_border_stay_two():
+    pictures = film(*[[(50, y), (90, y)] for y in range(40, -18, -8)])
+    assert "red" not in courses(pictures)
+    # One picture with one of them does not make one of both.
+    assert "red" not in courses([*pictures[:-1], film([(50, -10)])[0], film([(50, -14), (90, -14)])[0]])
+    # Nor does one that is not at that border.
+    wide = film([(50, 30), (60, 30), (75, 30), (90, 30)])[0]
+    assert "red" not in courses([*[wide] * 4, film([(50, -10), (90, -10)])[0]])
+
+
+def test_a_thing_that_passes_behind_another_is_one_thing():
+    pictures = film(*[[(x, 20)] for x in range(10, 120, 10)], size=40)
+    poled = [picture.copy() for picture in pictures]
+    for picture in poled:
+        picture[:, 76:84] = BLUE
+    course = courses(poled)["red"]
+    assert course.lasting
+    assert len(course.places) == len(pictures)
+    # Cut in two with nothing before it, they are two things.
+    for picture in pictures[4:7]:
+        picture[:, 76:84] = GREY
+    assert "red" not in courses(pictures)

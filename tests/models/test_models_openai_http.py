@@ -5,17 +5,20 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from vlm_conformance import CAPTIONS, SPOILT, VlmConformance
 
 from synflow.asks import Answer, Ask, Item, Picture, Refusal
+from synflow.durable import append_lines
 from synflow.errors import ServiceDown, UsageError
 from synflow.ids import digest
 from synflow.models.contract import open_embedder, open_vlm, preflight
-from synflow.models.journal import PASSING
+from synflow.models.journal import PASSING, Journalled
 from synflow.models.openai_chat import OpenAiOptions, chat_body
 from synflow.models.openai_http import OpenAiHttp, OpenAiServer, Route
 from synflow.models.resilience import Breaker, Outage, Retrying, TransientFailure
@@ -257,6 +260,18 @@ def test_a_useless_answer_is_a_refusal_and_not_asked_again(server: ScriptedServe
     assert first.request == ask("a").digest("tiny")
     assert isinstance(other, Answer)
     assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e400", "9" * 400 + ".5", "9" * 5000])
+def test_a_number_that_cannot_be_written_down_is_a_refusal(server: ScriptedServer, tmp_path: Path, number: str) -> None:
+    """Beside what a schema asks for a model may write anything, where it does not forbid more."""
+    server.script = [said(f'{{"query": "a", "odd": {number}}}')]
+    open_schema = {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}
+    vlm = Journalled(OpenAiHttp(options(server, concurrency=1)), tmp_path / "journal.jsonl", append_lines)
+    refused, other = vlm.answer([replace(ask("a"), schema=open_schema), ask("b")])
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "answer-schema"
+    assert isinstance(other, Answer)
 
 
 def test_wrong_model_names_those_that_are_served(server: ScriptedServer) -> None:

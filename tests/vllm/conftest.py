@@ -26,6 +26,10 @@ ENGINE: dict[str, Any] = {
 }  # fmt: skip
 
 
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "videos.jsonl"
+"""The list of the real clips beside the checkout, where they are."""
+
+
 def spec(model: str, **more: Any) -> dict[str, Any]:
     return {"model": model, "dtype": "float32", "max_model_len": 8192, "engine": ENGINE, **more}
 
@@ -83,12 +87,11 @@ def engine(tiny: str) -> Iterator[Vlm]:
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A list of six clips: the smallest real ones where they are at hand, else rendered ones."""
     folder = tmp_path_factory.mktemp("clips")
-    real = Path(__file__).resolve().parents[3] / "shared" / "data"
-    if not (real / "videos.jsonl").is_file():
+    if not REAL.is_file():
         render_world(folder, 6, 3, 0.0)
         return folder / "videos.jsonl"
-    records = [json.loads(line) for line in (real / "videos.jsonl").read_text().splitlines()]
-    records = [{**record, "path": str(real / record["path"])} for record in records]
+    records = [json.loads(line) for line in REAL.read_text().splitlines()]
+    records = [{**record, "path": str(REAL.parent / record["path"])} for record in records]
     records.sort(key=lambda record: Path(record["path"]).stat().st_size)
     (folder / "videos.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records[:6]))
     return folder / "videos.jsonl"

@@ -114,6 +114,17 @@ def test_wrong_requests_are_told_apart(servers: Servers, tiny: str) -> None:
     assert isinstance(whole, Answer)
 
 
+def test_a_schema_that_the_server_refuses_costs_its_own_answer_alone(servers: Servers, tiny: str) -> None:
+    ahead = {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)y"}}, "required": ["a"]}
+    vlm = opened(servers, tiny, attempts=2)
+    for schema in (ahead, {"type": "array", "uniqueItems": True}, {"$ref": "#/nowhere"}):
+        whole, refused = vlm.answer([ask("Is it red?"), ask("Is it blue?", schema=schema)])
+        assert isinstance(whole, Answer)
+        assert isinstance(refused, Refusal)
+        assert refused.reason == "request-refused"
+        assert "Grammar error" in refused.detail
+
+
 def test_a_connection_survives_a_500(servers: Servers, tiny: str) -> None:
     """A file that the server may not read is a 500; the request after it, on the same client, is answered."""
     body = {"model": tiny, "max_tokens": 1, "messages": [{"role": "user", "content": [
