@@ -176,9 +176,10 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
     x, y = 1 + GRID * xs - (width - 1) / 2, 1 + GRID * ys - (height - 1) / 2
     # As complex numbers a similarity is ``moved = shift + turn * place``: a weighted line fit in closed form, whose
     # sums are all linear in the weights. So are the squared distances from a fit in the same eight terms.
-    terms = np.stack(
-        [np.ones(len(x)), x, y, right, down, x * x + y * y, x * right + y * down, x * down - y * right]
-    )  # fmt: skip
+    terms = np.empty((8, len(x)))
+    terms[0], terms[1], terms[2], terms[3], terms[4] = 1.0, x, y, right, down
+    x, y = terms[1:3]
+    terms[5], terms[6], terms[7] = x * x + y * y, x * right + y * down, x * down - y * right
     squared = right * right + down * down
     shift, turn = complex(middle_of(right), middle_of(down)), 0j
     for _ in range(4):
@@ -188,7 +189,10 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
              -2 * turn.real, -2 * turn.imag]
         ) @ terms  # fmt: skip
         scale = max(0.15**2, 1.5**2 * middle_of(apart))
-        weight = np.square(scale / (scale + np.maximum(apart, 0.0)))
+        np.maximum(apart, 0.0, out=apart)
+        apart += scale
+        weight = np.divide(scale, apart, out=apart)
+        weight *= weight
         total, *sums = (terms @ weight).tolist()
         middle, mean = complex(sums[0], sums[1]) / total, complex(sums[2], sums[3]) / total
         spread = sums[4] - total * abs(middle) ** 2

@@ -142,9 +142,7 @@ def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
         allowed *= WIDER
 
 
-def _told(
-    products: npt.NDArray[np.float64], table: list[list[float]], begin: int, reach: int, allowed: float
-) -> bool:
+def _told(products: npt.NDArray[np.float64], table: list[list[float]], begin: int, reach: int, allowed: float) -> bool:
     """Tell whether picture ``begin`` and the one ``reach`` later, interpolated, tell those between.
 
     Args:
