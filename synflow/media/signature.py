@@ -12,6 +12,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
