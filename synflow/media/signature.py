@@ -21,7 +21,7 @@ from synflow.media.picture import inside_bars
 
 SIDE = 12
 PIXELS = SIDE * SIDE
-RATE = 8.0
+RATE = 6.0
 """Pictures per second that are looked at, up to `LOOKS`; as few are kept as tell the clip's course."""
 
 FEWEST_LOOKS, LOOKS = 16, 96
