@@ -79,6 +79,8 @@ def candidates(
 ) -> npt.NDArray[np.int64]:
     """Return the pairs of clips to compare, int64 ``[n, 2]``, lower number first, in order and each once.
 
+    Of up to `FEW` clips they are all that there are, where ``near`` is not asked for.
+
     Args:
         entries: of all clips, those of a clip together and in order of time, lower numbers first.
         most: entries that one is compared with in each table; bounds the work where buckets are large.
