@@ -97,7 +97,24 @@ def track(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Signat
 
 
 def _inside(luma: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """Return top, bottom, left and right of what bars leave, those with a mark or a text in them too."""
+    """Return top, bottom, left and right of what bars leave, those with a mark or a text in them too.
+
+    A film that has bars may have been put into a box: what is left is looked at once more.
+    """
+    top, bottom, left, right = _once_inside(luma)
+    if (bottom - top, right - left) == luma.shape[1:]:
+        return top, bottom, left, right
+    # Where a box ends, a row of pixels may show both sides of its edge.
+    edge = [1 if cut else 0 for cut in (top, luma.shape[1] - bottom, left, luma.shape[2] - right)]
+    inner = luma[:, top + edge[0] : bottom - edge[1], left + edge[2] : right - edge[3]]
+    up, down, first, last = _once_inside(inner)
+    if (down - up, last - first) == inner.shape[1:]:
+        return top, bottom, left, right
+    top, left = top + edge[0], left + edge[2]
+    return top + up, top + down, left + first, left + last
+
+
+def _once_inside(luma: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
     some = luma[:: max(1, len(luma) // 8)]
     up, down = _bars(some)
     first, last = _bars(some.transpose(0, 2, 1))

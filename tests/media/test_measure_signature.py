@@ -63,6 +63,12 @@ def marked_letterbox(picture: np.ndarray) -> np.ndarray:
     return out
 
 
+def boxed_letterbox(picture: np.ndarray) -> np.ndarray:
+    out = np.full((150, 200), 110, np.uint8)
+    out[12:132, 24:184] = letterbox(picture)
+    return out
+
+
 def box(picture: np.ndarray) -> np.ndarray:
     picture = picture.copy()
     picture[70:84, 16:60] = 16
@@ -88,6 +94,7 @@ COPIES = {
     "letterboxed with a mark in the bar": lambda f: each(f, marked_letterbox),
     "with a box": lambda f: each(f, box),
     "letterboxed": lambda f: each(f, letterbox),
+    "letterboxed, and put into a box": lambda f: each(f, boxed_letterbox),
     "with a logo": lambda f: each(f, logo),
     "brighter": lambda f: each(f, lambda p: 1.15 * p.astype(float) + 15),
     "faster": lambda f: f[(np.arange(int(len(f) / 1.25)) * 1.25).astype(int)],
