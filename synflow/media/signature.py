@@ -63,7 +63,7 @@ class Signature:
     """A fingerprint.
 
     Attributes:
-        thumbs: uint8 ``[k, 12, 12]``, 0 to 63, in order of time, 1 <= k <= 24.
+        thumbs: uint8 ``[k, 12, 12]``, 0 to 63, in order of time, 1 <= k <= `MOST`.
         detail: uint8 ``[32, 32]`` where the clip has no motion; otherwise None.
     """
 
