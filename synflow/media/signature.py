@@ -144,7 +144,6 @@ def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
     """Return the places of at most ``most`` pictures between which the others can be interpolated, ends included."""
     count = len(pictures)
     products = pictures.astype(np.float64) @ pictures.T.astype(np.float64)
-    table = products.tolist()
     far = max(1, (count - 1) // (FEWEST - 1)) if count > FEWEST else 1
     allowed = min(COURSE, max(LEAST_COURSE, COURSE_SHARE * energy(pictures)))
     while True:
@@ -152,7 +151,7 @@ def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
         while kept[-1] < count - 1:
             here = kept[-1]
             reach = min(far, count - 1 - here)
-            while reach > 1 and not _told(products, table, here, reach, allowed):
+            while reach > 1 and not _told(products, here, reach, allowed):
                 reach -= 1 if reach < 4 else reach // 3
             kept.append(here + reach)
         if len(kept) <= most:
@@ -160,12 +159,11 @@ def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
         allowed *= WIDER
 
 
-def _told(products: npt.NDArray[np.float64], table: list[list[float]], begin: int, reach: int, allowed: float) -> bool:
+def _told(products: npt.NDArray[np.float64], begin: int, reach: int, allowed: float) -> bool:
     """Tell whether picture ``begin`` and the one ``reach`` later, interpolated, tell those between.
 
     Args:
         products: scalar products of the pictures with each other, ``[k, k]``, from which all distances follow.
-        table: the same as numbers.
         begin: first picture.
         reach: how far the second lies behind it.
         allowed: most squared distance.
@@ -174,9 +172,9 @@ def _told(products: npt.NDArray[np.float64], table: list[list[float]], begin: in
     # In the middle interpolation is worst: one look, without arrays, answers most calls.
     there = (middle - begin) / reach
     here = 1 - there
-    first, between, last = table[begin], table[middle], table[end]
-    ends = here * here * first[begin] + 2 * here * there * first[end] + there * there * last[end]
-    if between[middle] + ends - 2 * (here * first[middle] + there * last[middle]) > allowed + 1e-9:
+    of = products.item
+    ends = here * here * of(begin, begin) + 2 * here * there * of(begin, end) + there * there * of(end, end)
+    if of(middle, middle) + ends - 2 * (here * of(begin, middle) + there * of(end, middle)) > allowed + 1e-9:
         return False
     if reach < 3:
         return True
