@@ -52,7 +52,7 @@ class Rectify:
     """
 
     name: ClassVar[str] = "rectify"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Config: ClassVar[type[StageConfig]] = RectifyConfig
     whole_shard: ClassVar[bool] = False
     rank: ClassVar[int] = 20

@@ -36,6 +36,9 @@ STEP = 1024
 PART = 1 << 20
 """Hashes that are sorted at a time, about."""
 
+FEW = 64
+"""Clips up to which every pair is a candidate: to compare their courses then costs less than to sort their hashes."""
+
 HELD = 8_000_000
 """Meetings after which those that are there more than once are thrown out."""
 
@@ -76,6 +79,8 @@ def candidates(
 ) -> npt.NDArray[np.int64]:
     """Return the pairs of clips to compare, int64 ``[n, 2]``, lower number first, in order and each once.
 
+    Of up to `FEW` clips they are all that there are, where ``near`` is not asked for.
+
     Args:
         entries: of all clips, those of a clip together and in order of time, lower numbers first.
         most: entries that one is compared with in each table; bounds the work where buckets are large.
@@ -83,6 +88,9 @@ def candidates(
         tables: see `TABLES`.
         width: bits that make a bucket; 0: as fits their number.
     """
+    there = np.unique(entries.owner).astype(np.int64)
+    if len(there) <= FEW and not near:
+        return np.stack([there[side] for side in np.triu_indices(len(there), 1)], axis=1)
     words = entries.words.reshape(-1)
     found = [np.zeros(0, np.uint64)]
     held = 0

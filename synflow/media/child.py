@@ -27,6 +27,13 @@ Reply = tuple[dict[str, Any], list[Any]]
 
 _PR_SET_PDEATHSIG = 1
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+KEPT, LARGE = 64 << 20, 16 << 20
+"""Bytes of freed memory that stay with the process, and size from which a buffer is given back at once. Left to
+itself, glibc returns the pictures of each source to the system and gets them back page by page for the next: measured
+770 page faults a clip of 8 s, of about 5 microseconds each in a virtual machine."""
+
 
 class Bench:
     """Where the child works: at most one source is open, with its reel."""
@@ -127,6 +134,14 @@ def limit(memory: int, lifeline: int, main_thread: bool) -> dict[str, Any]:
     return {"memory": memory, "file_size": 0, "core": 0, "lifeline": True}
 
 
+def keep_memory() -> None:
+    """Let freed memory stay with the process for the next source, where the C library can be told so."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE)
+        mallopt(_M_TRIM_THRESHOLD, KEPT)
+
+
 def serve(requests: BinaryIO, replies: BinaryIO, bench: Bench) -> None:
     """Answer requests until there are no more."""
     while (request := wire.receive(requests)) is not None:
@@ -148,6 +163,7 @@ def main() -> None:
     limits = limit(int(memory), int(lifeline), main_thread == "1")
     if os.getppid() != int(parent):
         sys.exit(0)
+    keep_memory()
     # Answers leave through a copy of standard output; whatever a library prints goes to standard error.
     replies = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
     os.dup2(2, 1)

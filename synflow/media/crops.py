@@ -58,17 +58,19 @@ def best_part(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return how well the best part of the one fits the other, ``[n]``, and which it is.
 
+    Each part is held against all pictures of the other clip: the picture that the whole resembles most is often that of
+    another moment, at which what moves makes up for what was cut off.
+
     Args:
         wholes: pictures of the clips of which a part is sought, ``[n, 5, 144]``.
-        shown: the pictures that each of these was matched to.
+        shown: all pictures of the other clips, ``[n, k, 144]``.
         new: which of the five count.
     """
-    parts = (wholes.reshape(-1, PIXELS) @ views()).reshape(len(wholes) * LOOKS, -1, PIXELS)
-    others = shown.reshape(-1, PIXELS)
+    parts = (wholes.reshape(-1, PIXELS) @ views()).reshape(len(wholes), -1, PIXELS)
     mean = parts.mean(axis=2)
     square = np.einsum("nvp,nvp->nv", parts, parts) - PIXELS * mean * mean
     # The other has the mean 0, so that of the part does not matter here.
-    common = (parts @ others[:, :, None])[:, :, 0]
+    common = (parts @ shown.transpose(0, 2, 1)).max(axis=2)
     likeness = common / np.sqrt(np.maximum(1e-6, square))
     found = fit(likeness.reshape(len(wholes), LOOKS, -1), new)
     best = found.argmax(axis=1)

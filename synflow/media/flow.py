@@ -6,7 +6,9 @@ a tenth of Farneback's method and ranks clips the same (``benchmarks/motion.py``
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -176,9 +178,10 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
     x, y = 1 + GRID * xs - (width - 1) / 2, 1 + GRID * ys - (height - 1) / 2
     # As complex numbers a similarity is ``moved = shift + turn * place``: a weighted line fit in closed form, whose
     # sums are all linear in the weights. So are the squared distances from a fit in the same eight terms.
-    terms = np.stack(
-        [np.ones(len(x)), x, y, right, down, x * x + y * y, x * right + y * down, x * down - y * right]
-    )  # fmt: skip
+    terms = np.empty((8, len(x)))
+    terms[0], terms[1], terms[2], terms[3], terms[4] = 1.0, x, y, right, down
+    x, y = terms[1:3]
+    terms[5], terms[6], terms[7] = x * x + y * y, x * right + y * down, x * down - y * right
     squared = right * right + down * down
     shift, turn = complex(middle_of(right), middle_of(down)), 0j
     for _ in range(4):
@@ -188,7 +191,10 @@ def fit_camera(flow: Flow, trusted: Mask) -> Model:
              -2 * turn.real, -2 * turn.imag]
         ) @ terms  # fmt: skip
         scale = max(0.15**2, 1.5**2 * middle_of(apart))
-        weight = np.square(scale / (scale + np.maximum(apart, 0.0)))
+        np.maximum(apart, 0.0, out=apart)
+        apart += scale
+        weight = np.divide(scale, apart, out=apart)
+        weight *= weight
         total, *sums = (terms @ weight).tolist()
         middle, mean = complex(sums[0], sums[1]) / total, complex(sums[2], sums[3]) / total
         spread = sums[4] - total * abs(middle) ** 2
@@ -222,19 +228,27 @@ def joined(first: Model, then: Model) -> Model:
 
 def reach_of(model: Model, shape: tuple[int, int]) -> float:
     """Return by how many pixels a camera moves what is half a width from the centre."""
-    return float(np.hypot(model[0], model[1]) + np.hypot(model[2], model[3]) * max(shape) / 2)
+    right, down, grow, turn = model.tolist()
+    return math.hypot(right, down) + math.hypot(grow, turn) * max(shape) / 2
 
 
 def camera_flow(model: Model, shape: tuple[int, int], step: int = 1) -> Flow:
     """Return the flow that a camera makes at every ``step``-th pixel, float32 ``[h, w, 2]``."""
-    height, width = shape
-    x = (np.arange(0, width, step, dtype=np.float32) - (width - 1) / 2)[None]
-    y = (np.arange(0, height, step, dtype=np.float32) - (height - 1) / 2)[:, None]
-    right, down, grow, turn = (np.float32(value) for value in model)
+    x, y = _axes(shape, step)
+    right, down, grow, turn = model.astype(np.float32)
     flow = np.empty((y.shape[0], x.shape[1], 2), np.float32)
-    flow[..., 0] = right + grow * x - turn * y
-    flow[..., 1] = down + turn * x + grow * y
+    np.subtract(right + grow * x, turn * y, out=flow[..., 0])
+    np.add(down + turn * x, grow * y, out=flow[..., 1])
     return flow
+
+
+@lru_cache(maxsize=64)
+def _axes(shape: tuple[int, int], step: int) -> tuple[Flow, Flow]:
+    """Return the places of every ``step``-th pixel from the centre: across ``[1, w]`` and down ``[h, 1]``."""
+    height, width = shape
+    x = np.arange(0, width, step, dtype=np.float32) - np.float32((width - 1) / 2)
+    y = np.arange(0, height, step, dtype=np.float32) - np.float32((height - 1) / 2)
+    return x[None], y[:, None]
 
 
 def matrix_of(model: Model, shape: tuple[int, int]) -> npt.NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -37,7 +38,10 @@ def light_between(one: Stack, other: Stack) -> npt.NDArray[np.float64]:
     # From the middle of the range: products are then small enough for single precision.
     x -= MIDDLE
     y -= MIDDLE
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    terms = np.empty((len(x), 6, x.shape[1]), np.float32)
+    terms[:, 0], terms[:, 1], terms[:, 2] = 1, x, y
+    for place, (one_side, other_side) in enumerate(((x, x), (x, y), (y, y)), 3):
+        np.multiply(one_side, other_side, out=terms[:, place])
     gain, base = _line(terms, weight)
     apart = np.abs(gain.astype(np.float32) * x + base.astype(np.float32) - y)
     weight *= apart <= np.maximum(4.0, 2.5 * apart.mean(1, keepdims=True))
@@ -53,15 +57,20 @@ def _line(terms: Stack, weight: Stack) -> tuple[npt.NDArray[np.float64], npt.NDA
         weight: of each pixel, ``[n, pixels]``.
     """
     sums = np.matmul(terms, weight[:, :, None])[:, :, 0].astype(np.float64)
-    total = sums[:, 0]
-    mean_x, mean_y, square_x, product, square_y = (sums[:, 1:] / np.maximum(total, 1.0)[:, None]).T
-    wide_x = np.maximum(square_x - mean_x**2, 1e-3)
-    wide_y = np.maximum(square_y - mean_y**2, 1e-3)
+    lines = [_line_of(row, 0.1 * weight.shape[1]) for row in sums.tolist()]
+    return np.array([line[:1] for line in lines]), np.array([line[1:] for line in lines])
+
+
+def _line_of(sums: list[float], least: float) -> tuple[float, float]:
+    """Return gain and offset of one fit from its sums; single numbers are handled faster than short arrays."""
+    total = sums[0]
+    mean_x, mean_y, square_x, product, square_y = (value / max(total, 1.0) for value in sums[1:])
+    wide_x, wide_y = max(square_x - mean_x * mean_x, 1e-3), max(square_y - mean_y * mean_y, 1e-3)
     shared = product - mean_x * mean_y
-    known = (total > 0.1 * weight.shape[1]) & (wide_x > 4.0) & (shared > ALIKE * np.sqrt(wide_x * wide_y))
-    gain = np.where(known, np.clip(shared / wide_x, 0.2, 5.0), 1.0)
-    base = np.where(known, mean_y - gain * mean_x, 0.0)
-    return gain[:, None], base[:, None]
+    if not (total > least and wide_x > 4.0 and shared > ALIKE * math.sqrt(wide_x * wide_y)):
+        return 1.0, 0.0
+    gain = min(5.0, max(0.2, shared / wide_x))
+    return gain, mean_y - gain * mean_x
 
 
 def light_of(one: Gray, other: Gray) -> tuple[float, float]:

@@ -223,8 +223,9 @@ def _searched(pairs: _Pairs) -> Matched:
     if good.any():
         out.better(places[good], pairs.of(good).matched())
     left = np.flatnonzero(~out.copy[places])
-    ones, others = pairs.ones[left[:, None], rows[left]], pairs.others[left[:, None], columns[left]]
-    for whole, (parted, shown) in enumerate(((others, ones), (ones, others))):
+    ones, others = pairs.ones[left], pairs.others[left]
+    some, other_some = ones[every[: len(left)], rows[left]], others[every[: len(left)], columns[left]]
+    for whole, (parted, shown) in enumerate(((other_some, ones), (some, others))):
         if len(left) == 0:
             break
         part_fit, which = best_part(parted, shown, new[left])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,7 +78,7 @@ def _follow(tracks: list[_Track], place: int, time: float, blobs: Sequence[tuple
     free = [track for track in tracks if place - track.last <= 2]
     for share, x, y in blobs:
         near = min(free, key=lambda track: _apart(track, x, y), default=None)
-        size = np.sqrt(share)
+        size = math.sqrt(share)
         if near is None or _apart(near, x, y) > max(0.2, 1.5 * size):
             near = _Track(first=place)
             tracks.append(near)
@@ -88,7 +89,7 @@ def _follow(tracks: list[_Track], place: int, time: float, blobs: Sequence[tuple
 
 
 def _apart(track: _Track, x: float, y: float) -> float:
-    return float(np.hypot(track.seen[-1][1] - x, track.seen[-1][2] - y))
+    return math.hypot(track.seen[-1][1] - x, track.seen[-1][2] - y)
 
 
 def _blobs(mask: Mask, opened: int, closed: int, least: float) -> list[tuple[float, float, float]]:

@@ -47,6 +47,9 @@ OVERLAY_STEP = 3.0
 EDGE = 20
 """Grey levels between neighbours that make an edge."""
 
+AROUND = np.ones((3, 3), np.uint8)
+"""A pixel and its neighbours."""
+
 OVERLAY = 5.0
 """Grey levels by which what stays in its place on the screen may waver."""
 
@@ -138,7 +141,7 @@ class Eye:
         near = rest[texture] <= np.maximum(0.5, 0.33 * _length(whole)[texture])
         content = _length(flow if at_once else whole + beyond)[texture]
         differs = self._differs(i, j, sight.camera)
-        rest *= texture & (cv2.dilate(differs.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+        rest *= texture & cv2.dilate(differs.view(np.uint8), AROUND).view(bool)
         right, down, grow, turn = (float(value) for value in sight.camera)
         return Pair(
             time=float(self._times[i]),
@@ -192,7 +195,7 @@ class Eye:
         film = self._small[places].astype(np.float32)
         spread = film.std(0)
         mean = film.mean(0).astype(np.uint8)
-        sharp = cv2.morphologyEx(mean, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > EDGE
+        sharp = cv2.morphologyEx(mean, cv2.MORPH_GRADIENT, AROUND) > EDGE
         found = (sharp & (spread < max(OVERLAY, 2 * self._spread))).astype(np.uint8)
         height, width = (self._shape[0] + 1) // 2, (self._shape[1] + 1) // 2
         found = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)
@@ -268,10 +271,9 @@ class Eye:
             out |= cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         if reach_of(camera, self._shape) >= OVERLAY_STEP:
             a, b = self.smooth(i), self.smooth(j)
-            around = np.ones((3, 3), np.uint8)
             same = (cv2.absdiff(a, b) <= max(OVERLAY, self._spread)).astype(np.uint8)
             # Single pixels are alike by chance; a patch with an edge in it is not.
-            same = cv2.erode(same, around) & (cv2.morphologyEx(a, cv2.MORPH_GRADIENT, around) > 2 * EDGE)
+            same = cv2.erode(same, AROUND) & (cv2.morphologyEx(a, cv2.MORPH_GRADIENT, AROUND) > 2 * EDGE)
             out |= cv2.dilate(same, np.ones((5, 5), np.uint8))
             # The second picture is moved back onto the first, and what stands on its screen with it.
             out |= shifted(out, camera, border=cv2.BORDER_CONSTANT)
@@ -280,8 +282,7 @@ class Eye:
 
 def _unlike(one: Gray, other: Gray) -> Gray:
     """Return by how much a pixel differs from the most alike of its neighbours: half a pixel off is no change."""
-    around = np.ones((3, 3), np.uint8)
-    low, high = cv2.erode(other, around), cv2.dilate(other, around)
+    low, high = cv2.erode(other, AROUND), cv2.dilate(other, AROUND)
     return np.asarray(cv2.max(cv2.subtract(low, one), cv2.subtract(one, high)), np.uint8)
 
 

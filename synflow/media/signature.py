@@ -12,7 +12,6 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,13 +24,20 @@ PIXELS = SIDE * SIDE
 RATE = 6.0
 """Pictures per second that are looked at, up to `LOOKS`; as few are kept as tell the clip's course."""
 
-LOOKS = 96
+FEWEST_LOOKS, LOOKS = 16, 96
 
 FEWEST, MOST = 7, 32
 """Thumbnails of a clip that has so many pictures."""
 
 COURSE = 0.03
 """Squared distance of unit thumbnails by which one that is left out may differ from what its neighbours tell."""
+
+COURSE_SHARE, LEAST_COURSE = 0.25, 0.002
+"""The same as a share of the clip's mean squared change, where little moves: what is left out must not be most of that
+which tells two takes apart. Less than the second is what rounding to levels makes."""
+
+WIDER = 1.3
+"""By how much that is widened at a time until few enough are kept."""
 
 STILL = 4
 """Thumbnails of a clip without motion."""
@@ -57,7 +63,7 @@ class Signature:
     """A fingerprint.
 
     Attributes:
-        thumbs: uint8 ``[k, 12, 12]``, 0 to 63, in order of time, 1 <= k <= 24.
+        thumbs: uint8 ``[k, 12, 12]``, 0 to 63, in order of time, 1 <= k <= `MOST`.
         detail: uint8 ``[32, 32]`` where the clip has no motion; otherwise None.
     """
 
@@ -69,7 +75,7 @@ def signature(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Si
     """Return the fingerprint of a clip, given all its pictures: seconds ``[n]`` and luma ``[n, h, w]``, n >= 1."""
     top, bottom, left, right = _inside(luma)
     length = float(times[-1] - times[0]) if len(times) > 1 else 0.0
-    places = _spread(times, int(np.clip(round(RATE * length), FEWEST, LOOKS)))
+    places = _spread(times, int(np.clip(round(RATE * length), FEWEST_LOOKS, LOOKS)))
     thumbs = _small(luma[places, top:bottom, left:right], SIDE)
     pictures = unit(thumbs)
     if energy(pictures) >= STILL_CHANGE:
@@ -91,7 +97,24 @@ def track(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Signat
 
 
 def _inside(luma: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """Return top, bottom, left and right of what bars leave, those with a mark or a text in them too."""
+    """Return top, bottom, left and right of what bars leave, those with a mark or a text in them too.
+
+    A film that has bars may have been put into a box: what is left is looked at once more.
+    """
+    top, bottom, left, right = _once_inside(luma)
+    if (bottom - top, right - left) == luma.shape[1:]:
+        return top, bottom, left, right
+    # Where a box ends, a row of pixels may show both sides of its edge.
+    edge = [1 if cut else 0 for cut in (top, luma.shape[1] - bottom, left, luma.shape[2] - right)]
+    inner = luma[:, top + edge[0] : bottom - edge[1], left + edge[2] : right - edge[3]]
+    up, down, first, last = _once_inside(inner)
+    if (down - up, last - first) == inner.shape[1:]:
+        return top, bottom, left, right
+    top, left = top + edge[0], left + edge[2]
+    return top + up, top + down, left + first, left + last
+
+
+def _once_inside(luma: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
     some = luma[:: max(1, len(luma) // 8)]
     up, down = _bars(some)
     first, last = _bars(some.transpose(0, 2, 1))
@@ -122,40 +145,44 @@ def _course(pictures: Unit, most: int) -> npt.NDArray[np.int64]:
     count = len(pictures)
     products = pictures.astype(np.float64) @ pictures.T.astype(np.float64)
     far = max(1, (count - 1) // (FEWEST - 1)) if count > FEWEST else 1
-    allowed = COURSE
+    allowed = min(COURSE, max(LEAST_COURSE, COURSE_SHARE * energy(pictures)))
     while True:
         kept = [0]
         while kept[-1] < count - 1:
             here = kept[-1]
             reach = min(far, count - 1 - here)
-            while reach > 1 and not _told(products[here : here + reach + 1, here : here + reach + 1], allowed):
+            while reach > 1 and not _told(products, here, reach, allowed):
                 reach -= 1 if reach < 4 else reach // 3
             kept.append(here + reach)
         if len(kept) <= most:
             return np.array(kept)
-        allowed *= 2
+        allowed *= WIDER
 
 
-def _told(products: npt.NDArray[np.float64], allowed: float) -> bool:
-    """Tell whether the first and the last of some pictures, interpolated, tell those between.
+def _told(products: npt.NDArray[np.float64], begin: int, reach: int, allowed: float) -> bool:
+    """Tell whether picture ``begin`` and the one ``reach`` later, interpolated, tell those between.
 
     Args:
         products: scalar products of the pictures with each other, ``[k, k]``, from which all distances follow.
+        begin: first picture.
+        reach: how far the second lies behind it.
         allowed: most squared distance.
     """
-    middle = len(products) // 2
-    # In the middle interpolation is worst: one look answers most calls.
-    if _gap(products, middle, middle / (len(products) - 1)) > allowed + 1e-9:
-        return False
-    return float(np.max(_gap(products, slice(1, -1), _steps(len(products))))) <= allowed
-
-
-def _gap(products: npt.NDArray[np.float64], place: int | slice, there: Any) -> Any:
-    """Return the squared distance of pictures from what lies ``there`` (0 to 1) between the first and the last."""
+    end, middle = begin + reach, begin + (reach + 1) // 2
+    # In the middle interpolation is worst: one look, without arrays, answers most calls.
+    there = (middle - begin) / reach
     here = 1 - there
-    ends = here * here * products[0, 0] + 2 * here * there * products[0, -1] + there * there * products[-1, -1]
-    own = products.diagonal()[place]
-    return own + ends - 2 * (here * products[0, place] + there * products[-1, place])
+    of = products.item
+    ends = here * here * of(begin, begin) + 2 * here * there * of(begin, end) + there * there * of(end, end)
+    if of(middle, middle) + ends - 2 * (here * of(begin, middle) + there * of(end, middle)) > allowed + 1e-9:
+        return False
+    if reach < 3:
+        return True
+    part, steps = products[begin : end + 1, begin : end + 1], _steps(reach + 1)
+    back = 1 - steps
+    ends = back * back * part[0, 0] + 2 * back * steps * part[0, -1] + steps * steps * part[-1, -1]
+    gaps = part.diagonal()[1:-1] + ends - 2 * (back * part[0, 1:-1] + steps * part[-1, 1:-1])
+    return float(np.max(gaps)) <= allowed
 
 
 @cache

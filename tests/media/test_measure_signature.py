@@ -63,6 +63,12 @@ def marked_letterbox(picture: np.ndarray) -> np.ndarray:
     return out
 
 
+def boxed_letterbox(picture: np.ndarray) -> np.ndarray:
+    out = np.full((150, 200), 110, np.uint8)
+    out[12:132, 24:184] = letterbox(picture)
+    return out
+
+
 def box(picture: np.ndarray) -> np.ndarray:
     picture = picture.copy()
     picture[70:84, 16:60] = 16
@@ -88,6 +94,7 @@ COPIES = {
     "letterboxed with a mark in the bar": lambda f: each(f, marked_letterbox),
     "with a box": lambda f: each(f, box),
     "letterboxed": lambda f: each(f, letterbox),
+    "letterboxed, and put into a box": lambda f: each(f, boxed_letterbox),
     "with a logo": lambda f: each(f, logo),
     "brighter": lambda f: each(f, lambda p: 1.15 * p.astype(float) + 15),
     "faster": lambda f: f[(np.arange(int(len(f) / 1.25)) * 1.25).astype(int)],
@@ -103,6 +110,50 @@ def test_copies_are_found(edit: str, seed: int):
     original = film(seed, seed)
     likeness = compare(prints(original), prints(np.ascontiguousarray(COPIES[edit](original))))
     assert likeness.copy, likeness
+
+
+def panned(seed: int, seconds: float = 6.0) -> np.ndarray:
+    """A camera that goes over a wide scene and back, so that a part of one moment looks like the whole of another."""
+    rng = np.random.default_rng(seed)
+    wide = cv2.resize(rng.random((9, 26)).astype(np.float32), (480, 150), interpolation=cv2.INTER_CUBIC)
+    wide = np.clip(40 + 170 * wide, 0, 255).astype(np.uint8)
+    out = []
+    for place in range(round(seconds * FPS)):
+        x = round(160 + 120 * np.sin(1.3 * place / FPS + seed))
+        y = round(30 + 25 * np.sin(2.1 * place / FPS))
+        out.append(wide[y : y + 90, x : x + 160])
+    return np.stack(out)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("corner", [(slice(None, 81), slice(16, None)), (slice(9, None), slice(None, 144))])
+def test_a_corner_of_what_a_moving_camera_sees_is_found(seed: int, corner: tuple[slice, slice]):
+    original = panned(seed)
+    likeness = compare(prints(original), prints(np.ascontiguousarray(original[:, corner[0], corner[1]])))
+    assert likeness.copy, likeness
+    assert not compare(prints(original), prints(panned(seed + 10))).copy
+
+
+def fidgeting(seed: int, seconds: float = 8.0) -> np.ndarray:
+    """One small thing that moves a little in a scene that stands."""
+    rng = np.random.default_rng(200 + seed)
+    path = np.cumsum(rng.normal(0, 1, (round(seconds * 4) + 2, 2)), axis=0)
+    pictures = np.repeat(scene(seed)[None], round(seconds * FPS), axis=0)
+    for place, picture in enumerate(pictures):
+        step, share = divmod(4 * place / FPS, 1.0)
+        x, y = (1 - share) * path[int(step)] + share * path[int(step) + 1]
+        cv2.circle(picture, (round(80 + 9 * float(np.tanh(x))), round(45 + 7 * float(np.tanh(y)))), 9, 245, -1)
+    return np.asarray(pictures, np.uint8)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_of_a_clip_in_which_little_moves_the_course_is_kept_too(seed: int):
+    original = fidgeting(seed)
+    whole = prints(original)
+    assert whole.detail is None and len(whole.thumbs) >= 16
+    for begin, end in ((0.0, 0.5), (0.3, 0.7), (0.66, 1.0)):
+        likeness = compare(whole, prints(original[round(begin * len(original)) : round(end * len(original))]))
+        assert likeness.copy, (begin, likeness)
 
 
 def faded(pictures: np.ndarray, seed: int, out: bool) -> np.ndarray:

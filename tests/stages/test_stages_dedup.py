@@ -252,6 +252,12 @@ def test_candidates_are_those_that_have_near_hashes():
     assert candidates(Entries.nothing(), 48).shape == (0, 2)
 
 
+def test_of_few_clips_all_pairs_are_candidates():
+    owner = np.array([2, 2, 5, 9], np.int32)
+    words = np.random.default_rng(6).integers(0, 1 << 63, (1, 4), np.uint64)
+    assert candidates(Entries(words, owner), 48).tolist() == [[2, 5], [2, 9], [5, 9]]
+
+
 def test_of_very_many_equal_hashes_each_meets_those_that_go_on_alike():
     rng = np.random.default_rng(5)
     following = rng.integers(0, 1 << 63, 300, np.uint64)
