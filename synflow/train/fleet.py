@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 import ray
 import ray.train
 import ray.train.torch
-from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -100,28 +99,21 @@ def _tried(recipe: Recipe, spec: RayWorkers, checkpoints: Checkpoints) -> str | 
         ),
         run_config=RunConfig(name="train", storage_path=str(storage), failure_config=FailureConfig(max_failures=0)),
     )  # fmt: skip
-    failed: list[BaseException] = []
-
-    def fitted() -> None:
-        try:
-            trainer.fit()
-        except BaseException as error:  # noqa: BLE001
-            failed.append(error)
-
     # In a thread of its own: in the main one Ray would take Ctrl-C for itself.
-    thread = threading.Thread(target=fitted, daemon=True)
-    thread.start()
+    pool = ThreadPoolExecutor(1)
+    fitted = pool.submit(trainer.fit)
     try:
-        while thread.is_alive():
-            thread.join(0.2)
+        wait([fitted])
     except KeyboardInterrupt:
         last = checkpoints.steps()
         raise Interrupted(
             "interrupted", f"the same command with --resume goes on from step {last[-1]:,}" if last else "type it again"
         ) from None
     finally:
+        pool.shutdown(wait=False)
         shutil.rmtree(storage, ignore_errors=True)
-    return _told(failed[0]) if failed else None
+    error = fitted.exception()
+    return None if error is None else _told(error)
 
 
 def _told(error: BaseException) -> str:
@@ -138,8 +130,8 @@ def _told(error: BaseException) -> str:
     if not isinstance(error, TrainingFailedError):
         raise error
     ranks = sorted(of_workers)
-    # The one that died is told of last by the others, who only miss it.
-    gone = [rank for rank in ranks if isinstance(of_workers[rank], RayActorError)] or ranks
+    # Of one that died Ray tells; the others raise something because they miss it.
+    gone = [rank for rank in ranks if not hasattr(of_workers[rank], "_base_exc")] or ranks
     first = next((line for line in str(of_workers[gone[0]] if gone else error).splitlines() if line.strip()), "")
     return f"{'rank ' + str(gone[0]) + ', ' if gone else ''}{first.strip()[:200]}"
 

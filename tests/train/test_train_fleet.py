@@ -28,6 +28,8 @@ from synflow.train.executor import RayWorkers
 from synflow.train.recipe import Recipe
 from synflow.train.training import train
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""Ray sets options of its own that it has given up."""
 SETS = ("tune={use: lora, dropout: 0}", "curriculum={use: plain}", "batch.tasks={}", "data.tasks=[t2v, t2t, v2v]",
         "epochs=2", "steps=12", "checkpoints.every=3", "data.holdout=8")  # fmt: skip
 TWO = "executor={use: ray, workers: 2}"
@@ -158,7 +160,7 @@ def test_what_a_worker_says_is_told_before_what_the_others_miss() -> None:
             super().__init__("a long story")
             self._base_exc = error
 
-    lost = WorkerGroupError("x", {0: Wrapped(RuntimeError("Connection closed by peer")), 1: ActorDiedError("gone")})
+    lost = WorkerGroupError("x", {0: Wrapped(RuntimeError("Connection closed by peer")), 1: ActorDiedError()})
     assert fleet._told(lost).startswith("rank 1, ")
     own = WorkerGroupError("x", {0: Wrapped(RuntimeError("closed")), 1: Wrapped(Incomplete("no number", "lower it"))})
     with pytest.raises(Incomplete, match="no number"):

