@@ -77,6 +77,7 @@ test: $(DEV)  ## all tests but the slow ones; ARGS="-k name" narrows them, JOBS=
 
 test-slow: $(DEV) test-models  ## the tests that take minutes: every crash point, long docs, the image as a script
 	$(BIN)/python -m pytest -m "slow and not vllm" --timeout 3600 $(ARGS)
+	$(MODELS_VENV)/bin/python -m pytest tests/train -m slow --timeout 3600 $(ARGS)
 
 test-models: $(MODELS) test-train  ## embedders with weights, the trainer and mteb, in .venv-models with torch and transformers
 	$(MODELS_VENV)/bin/python -m pytest tests/models/test_models_transformers.py tests/evaluate/test_evaluate_mteb.py

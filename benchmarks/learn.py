@@ -1,22 +1,24 @@
-"""Does it learn? A tiny model on runs over rendered worlds, against chance, against a ceiling, and against itself.
+"""Does it learn? A tiny model on a run over a rendered world, against chance, against a ceiling, and against itself.
 
-``python benchmarks/learn.py --base-run OTHER --run RUN --out DIR`` goes in two steps, as one does with a real model:
+``python benchmarks/learn.py --run RUN --world WORLD --out DIR`` goes in two steps, as one does with a real model:
 
-1. *Base*: a model of random weights learns from OTHER, a world of its own, with its vision tower: what stands for the
-   weights that one begins with.
+1. *Base*: a model of random weights learns texts with pictures and videos, its vision tower with it: what stands for
+   the weights that one begins with.
 2. *Ways*: from the base, with the tower frozen and its outputs cached, the trainer goes on in several ways, each with
-   several seeds: t2v alone, with mined negatives, with false texts; all tasks by plain mixing, by the pyramid, in order
-   from the base of the pyramid to its top and in reverse.
+   several seeds: t2v alone, with mined negatives, with false texts, with videos played backward; all tasks by plain
+   mixing, by the pyramid, in order from the base of the pyramid to its top and in reverse.
 
-What is told of each, mean and spread over the seeds, is about videos that were held out: R@1 of each task among 200
-targets (all, where there are fewer), averaged over all choices of the 199 others; and how often a query is nearer to
-its target than the same query made false of it (events in another order, another colour or direction). With
-``--world`` also what a perfect searcher would reach: some captions are true of several videos. Runs are made by::
+Some videos are held out of all of this, base and ways; each seed is tried on its own part of them. What is told, mean
+and spread over the seeds: R@1 of each task among 200 targets (all, where there are fewer), averaged over all choices
+of the 199 others; and how often a query is nearer to its target than the same query made false of it (events in
+another order, another colour or direction). With ``--world`` also what a perfect searcher would reach: some captions
+are true of several videos. The run is made by::
 
-    synflow world WORLD --clips 1000 --seed 12
-    synflow run manifest.yaml          # stages: validate, shots, enrich, expand; executor: {use: serial}
+    synflow world WORLD --clips 3000 --seed 11
+    synflow run manifest.yaml          # stages: validate, shots, enrich, expand
 
-A training that was finished before is not done again, one that was cut off goes on. One thread; CPU-seconds are told.
+A training that was finished before is not done again, one that was cut off goes on, and ``--ways`` and ``--seeds``
+choose some. Tables are printed after each seed. One thread; CPU-seconds are told.
 """
 
 from __future__ import annotations
@@ -38,8 +40,9 @@ import torch
 from _world_claims import Shown, among, best_among, claims_of, reversed_order, shown_by, true_of
 
 from synflow.asks import Item
+from synflow.ids import unit_of
 from synflow.store.index import pair_columns
-from synflow.store.reader import StoredPair, open_dataset
+from synflow.store.reader import StoredPair
 from synflow.train import metrics, session, training
 from synflow.train.embedder import load
 from synflow.train.holdout import ranks_of
@@ -51,10 +54,10 @@ from synflow.train.samples import Items, Media, Sequencer
 RECIPE = """
 version: 1
 name: learn
-data: {{run: {run}, holdout: {holdout}}}
+data: {{run: {run}, holdout: {holdout}, holdout_seed: 0}}
 output: {out}
 model: {{base: {base}, dtype: float32, checkpointing: false, device: cpu}}
-input: {{frames: 8, frame_tokens: 6, image_tokens: 6, max_tokens: {longest}}}
+input: {{frames: 8, frame_tokens: 6, image_tokens: 6, max_tokens: 256}}
 tune: {{use: full}}
 optimizer: {{lr: {lr}, weight_decay: 0.05, warmup: 0.05}}
 batch: {{size: {batch}, tasks: {{}}, chunk_tokens: 8192, gradient_caching: false}}
@@ -71,12 +74,14 @@ WAYS = {
     "t2v alone": ("data.tasks=[t2v]",),
     "t2v, mined negatives": ("data.tasks=[t2v]", "negatives={remine: true, tasks: {t2v: 1, ti2v: 0, tv2v: 0}}"),
     "t2v, false texts": ("data.tasks=[t2v]", "negatives.texts=true"),
+    "t2v, played backward": ("data.tasks=[t2v]", "negatives.texts=true", "negatives.reversed=true"),
     "all, plain mixing": (),
     "all, pyramid": ("curriculum={use: pyramid, pairs: 64}",),
     "all, pyramid, relative": ("curriculum={use: pyramid, pairs: 64, relative: true}",),
     "all, base to top": ("curriculum={use: order}",),
     "all, top to base": ("curriculum={use: order, tasks: [tv2v, ti2v, t2v, v2v, i2v, t2i, t2t]}",),
 }
+BASE = ("tune={use: full, vision: true}", "data.tasks=[t2v, t2i, ti2v]")
 AMONG = 200
 OWN = ("raw", "partial")
 """Styles of queries that may be a caption of the world, or of one event in it, word for word."""
@@ -100,50 +105,68 @@ class Remembering(Sequencer):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--base-run", type=Path, required=True)
     parser.add_argument("--world", type=Path, help="the world that RUN was made from")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
-    parser.add_argument("--base-steps", type=int, default=600)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--base-steps", type=int, default=400, help="of each of the base's epochs")
+    parser.add_argument("--base-epochs", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--base-batch", type=int, default=48)
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--holdout", type=int, default=160)
+    parser.add_argument("--way-lr", type=float, default=5e-4)
+    parser.add_argument("--holdout", type=int, default=480)
+    parser.add_argument("--parts", type=int, default=3, help="of the held-out videos: each seed is tried on its own")
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
-    # Seconds of this process, whatever else the machine does; and what was held out is tried once, at the end.
+    # Seconds of this process, whatever else the machine does.
     metrics.time = SimpleNamespace(monotonic=time.process_time)  # type: ignore[assignment]
-    training.trial = lambda *_: {}
     base = base_of(given)
+    # What was held out is tried once, at the end of each way.
+    training.trial = lambda *_: {}
     found: dict[str, list[dict[str, Any]]] = {}
     for seed in given.seeds:
-        for way in ("before", *given.ways):
+        for way in ("random", "base", *given.ways):
             one = way_of(given, base, way, seed)
             found.setdefault(way, []).append(one)
             print(json.dumps({"way": way, "seed": seed, **one}), flush=True)
-    show(found)
+        show(found)
     return 0
 
 
 def base_of(given: argparse.Namespace) -> Path:
-    """Return the folder of the base, taught where it was not yet."""
-    random = given.out / "random"
-    if not (random / "config.json").is_file():
+    """Return the folder of the base, taught where it was not yet; print how it came to find what was held out."""
+    recipe = _recipe(
+        given, given.out / "base", given.out / "random", 0, *BASE, f"batch.size={given.base_batch}",
+        f"steps={given.base_steps}", f"epochs={given.base_epochs}", f"optimizer.lr={given.lr}",
+    )  # fmt: skip
+    if not (given.out / "random" / "config.json").is_file():
         from synflow.train.tiny import make
 
-        make(random, 0, _texts(given.base_run), spread=None)
-    recipe = _recipe(
-        given, given.base_run, given.out / "base", random, 0, 0, "tune={use: full, vision: true}", "batch.size=48",
-        f"steps={given.base_steps}", "epochs=1",
-    )  # fmt: skip
+        make(given.out / "random", 0, _texts(open_pool(recipe)), spread=None)
     session.Sequencer = Remembering  # type: ignore[misc]
+    training.trial = _tried
     _trained(recipe)
     session.Sequencer = Sequencer  # type: ignore[misc]
     Remembering.held.clear()
+    kept = sorted((recipe.out / "checkpoints").glob("step-*"))[-1] / "state.json"
+    seconds, done = [0.0], (recipe.out / "log.jsonl").read_text().splitlines()
+    for line in done:
+        seconds.append(seconds[-1] + json.loads(line)["seconds"])
+    print("| steps of the base | R@1 of t2v among 200 | R@10 among all held out | CPU-s |\n|---|---|---|---|")
+    for epoch, tried in enumerate(json.loads(kept.read_text())["trials"], start=1):
+        told, step = tried["t2v"], epoch * given.base_steps
+        print(f"| {step} | {100 * told['recall@1']:.1f} | {100 * told['recall@10']:.1f} | {seconds[step]:.0f} |")
     return recipe.out / "model"
+
+
+def _tried(own: Trained, items: Items, pool: Pool) -> dict[str, dict[str, float]]:
+    """Return what the base finds of t2v in all that is held out."""
+    told = _task(own, items, "t2v", pool.held["t2v"].tolist(), Truth())
+    return {"t2v": {**told, "chance": 1 / told["candidates"]}}
 
 
 def way_of(given: argparse.Namespace, base: Path, way: str, seed: int) -> dict[str, Any]:
@@ -153,23 +176,23 @@ def way_of(given: argparse.Namespace, base: Path, way: str, seed: int) -> dict[s
     if kept.exists():
         return dict(json.loads(kept.read_text()))
     cache = f"data.cache={(given.out / 'seen').absolute()}"
-    recipe = _recipe(given, given.run, out, base, seed, given.holdout, cache, *WAYS.get(way, ()))
-    seconds = 0.0
-    if way != "before":
+    recipe = _recipe(given, out, base, seed, cache, *WAYS.get(way, ()))
+    model = {"random": given.out / "random", "base": base}.get(way, out / "model")
+    if way in WAYS:
         _trained(recipe)
-        seconds = sum(json.loads(line)["seconds"] for line in (out / "log.jsonl").read_text().splitlines())
-    model = base if way == "before" else out / "model"
-    told = measured(recipe, model, Truth.of(given.world))
-    told["cpu_seconds"] = seconds
+    log = {"random": None, "base": given.out / "base" / "log.jsonl"}.get(way, out / "log.jsonl")
+    lines = log.read_text().splitlines() if log else []
+    told = measured(recipe, model, Truth.of(given.world), (seed - 1) % given.parts, given.parts)
+    told["cpu_seconds"] = sum(json.loads(line)["seconds"] for line in lines)
     out.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(told))
     return told
 
 
-def _recipe(given: argparse.Namespace, run: Path, out: Path, base: Path, seed: int, holdout: int, *sets: str) -> Recipe:
+def _recipe(given: argparse.Namespace, out: Path, base: Path, seed: int, *sets: str) -> Recipe:
     text = RECIPE.format(
-        run=run.absolute(), out=out.absolute(), base=base.absolute(), holdout=holdout, lr=given.lr, batch=given.batch,
-        epochs=given.epochs, steps=given.steps // given.epochs, seed=seed, longest=256 if run == given.base_run else 96,
+        run=given.run.absolute(), out=out.absolute(), base=base.absolute(), holdout=given.holdout, lr=given.way_lr,
+        batch=given.batch, epochs=given.epochs, steps=given.steps // given.epochs, seed=seed,
     )  # fmt: skip
     return parse_recipe(text, "learn", given.out, sets)
 
@@ -179,13 +202,12 @@ def _trained(recipe: Recipe) -> None:
     training.train(recipe, resume=begun)
 
 
-def _texts(run: Path) -> list[str]:
-    """Return what the vocabulary is learned from: all texts of a run, and the words around them."""
-    dataset = open_dataset(str(run))
-    table = pair_columns(
-        dataset.files.whole("index/pairs.parquet") or b"", ("query_text", "target_text", "query_clip_id")
-    )
-    told = [text for name in ("query_text", "target_text") for text in table[name] if text]
+def _texts(pool: Pool) -> list[str]:
+    """Return what the vocabulary is learned from: the texts of pairs that are trained, and the words around them."""
+    dataset = pool.dataset
+    table = pair_columns(dataset.files.whole("index/pairs.parquet") or b"", ("query_text", "target_text"))
+    inside = np.concatenate(list(pool.trained.values())).tolist()
+    told = [table[name][place] for name in ("query_text", "target_text") for place in inside if table[name][place]]
     asked = {dataset[int(dataset.places([task], 0, 0, 1)[0])].instruction or "" for task in dataset.tasks}
     return [*told, *(["system user assistant You are a helpful assistant.", *sorted(asked)] * 200)]
 
@@ -221,18 +243,22 @@ class Truth:
         return rows, statistics.mean(best) if best else float("nan")
 
 
-def measured(recipe: Recipe, model: Path, truth: Truth) -> dict[str, Any]:
-    """Return what a model makes of the held-out pairs of all tasks."""
+def measured(recipe: Recipe, model: Path, truth: Truth, part: int, parts: int) -> dict[str, Any]:
+    """Return what a model makes of the held-out pairs of all tasks, of one part of the held-out videos."""
     pool = open_pool(recipe)
     embedder = load(recipe, str(model), torch.device("cpu"))
     # What is held out is the same for all ways of a seed: cut into patches once.
     own = Trained(embedder, Remembering(str(model), "", recipe.input), recipe.batch.chunk_tokens)
     items = Items(pool.dataset)
-    return {"tasks": {task: _task(own, items, pool, task, truth) for task in pool.held}}
+    found = {}
+    for task, places in pool.held.items():
+        asked = [place for place in places.tolist() if int(unit_of("part", pool.sources[place]) * parts) == part]
+        found[task] = _task(own, items, task, asked, truth)
+    return {"tasks": found}
 
 
-def _task(own: Trained, items: Items, pool: Pool, task: str, truth: Truth) -> dict[str, float]:
-    pairs = [items.pair(place) for place in pool.held[task].tolist()]
+def _task(own: Trained, items: Items, task: str, places: Sequence[int], truth: Truth) -> dict[str, float]:
+    pairs = [items.pair(place) for place in places]
     names = [f"{pair.target.text}/{pair.target.digest}" for pair in pairs]
     first = {name: place for place, name in reversed(list(enumerate(names)))}
     asked = _rows(own, [items.query(pair) for pair in pairs])
@@ -277,8 +303,8 @@ def _rows(own: Trained, items: Sequence[Item]) -> Rows:
 
 def show(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Print both tables; what is set against another way is the difference within a seed, whose videos are the same."""
-    tasks = list(found["before"][0]["tasks"])
-    sizes = [found["before"][0]["tasks"][task]["candidates"] for task in tasks]
+    tasks = list(found["base"][0]["tasks"])
+    sizes = [found["base"][0]["tasks"][task]["candidates"] for task in tasks]
     heads = [f"{task} ({min(AMONG, size):.0f})" for task, size in zip(tasks, sizes, strict=True)]
     chances = [f"{100 / min(AMONG, size):.1f}" for size in sizes]
     print("R@1 of held-out pairs by task (candidates), in percent\n")
@@ -289,7 +315,7 @@ def show(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
             cells = [_cell([100 * one["tasks"][task]["recall@1"] for one in told]) for task in tasks]
             other = _against(told, found.get("all, plain mixing", ()), _mean)
             print(f"| {way} | {' | '.join(cells)} | {_cell(list(map(_mean, told)))} | {other} | {_seconds(told)} |")
-    t2v = found["before"][0]["tasks"].get("t2v", {})
+    t2v = found["base"][0]["tasks"].get("t2v", {})
     names = [name for name in ("recall@1", "recall@10", "told", "best", *FALSE) if name in t2v]
     print(
         "\nt2v in percent: R@1 among 200; R@10 among all; R@1 of queries that are the world's own captions (told), and "

@@ -61,7 +61,7 @@ FREE = frozenset({"numpy", "pydantic", "cv2", "typing_extensions"})
 """Third-party packages that any file may import."""
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
-    "ray": ("synflow/executors/ray.py", "synflow/models/vllm_engine.py"),
+    "ray": ("synflow/executors/ray.py", "synflow/models/vllm_engine.py", "synflow/train/fleet.py"),
     "av": ("synflow/media/", "synflow/world/"),
     "decord": ("synflow/media/",),
     "PIL": ("synflow/media/", "synflow/models/vllm_engine.py"),

@@ -10,37 +10,55 @@ from typing import Any
 from synflow.commands.output import shell, write_json
 from synflow.console import clean, count_of, people, size_of
 from synflow.errors import UsageError
+from synflow.train.executor import RayWorkers
+from synflow.train.recipe import Recipe, load_recipe
 
 
 def train_recipe(
     recipe: Path, sets: Sequence[str], out: Path | None, *, resume: bool, dry_run: bool, as_json: bool
 ) -> int:
     """Train, or tell what would be trained; return 0."""
-    from synflow.train.recipe import load_recipe
-
     loaded = load_recipe(recipe, sets)
     if out is not None:
         loaded = loaded.model_copy(update={"output": str(out.absolute())}).located(recipe.absolute().parent)
     if dry_run:
         from synflow.train.outlook import outlook
 
-        told = outlook(loaded, int(os.environ.get("WORLD_SIZE", "1")))
+        told = outlook(loaded, _processes(loaded))
         if as_json:
             write_json(told)
         else:
             _show(told)
         return 0
     try:
-        from synflow.train.training import train
+        if isinstance(loaded.executor, RayWorkers):
+            from synflow.train.fleet import train_under_ray
+
+            done = train_under_ray(loaded, loaded.executor, resume=resume)
+        else:
+            from synflow.train.training import train
+
+            done = train(loaded, resume=resume)
     except ImportError as error:
         raise UsageError(
-            f"training needs {(error.name or 'torch').split('.')[0]}, which is not installed",
+            f"training needs {_missing(error)}, which is not installed",
             "pip install 'synflow[train]'; --dry-run works without it",
         ) from error
-    done = train(loaded, resume=resume)
     if as_json:
         write_json(done)
     return 0
+
+
+def _missing(error: ImportError) -> str:
+    """Return the package that is not installed; Ray names it in the cause."""
+    name = error.name or getattr(error.__cause__, "name", None) or "torch"
+    return str(name).split(".")[0]
+
+
+def _processes(recipe: Recipe) -> int:
+    """Return how many will train."""
+    ray = recipe.executor
+    return ray.workers if isinstance(ray, RayWorkers) else int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _show(told: Mapping[str, Any]) -> None:

@@ -40,6 +40,37 @@ class _Actor:
         return self._worker.work(unit)
 
 
+def connect(address: str, cpus: int | None, remedy: str = REMEDY, *, told: bool = False) -> str:
+    """Start Ray on this machine, or join a cluster; return the address of its own page, where the cluster has one.
+
+    Args:
+        address: ``local`` starts Ray; else the address of a cluster.
+        cpus: that a local Ray has; None: all.
+        remedy: what the user can do where it fails.
+        told: what the workers print is printed here.
+
+    Raises:
+        ServiceDown: Ray cannot be reached or started.
+    """
+    local = address == "local"
+    _knock(address)
+    # ray.init takes SIGTERM for itself and would end the driver with a dump instead of a resumable stop.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if local else {}
+    try:
+        found = ray.init(address=address, log_to_driver=told, logging_level=logging.ERROR, **options)
+    except (ConnectionError, RayError, RuntimeError, ValueError, OSError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ServiceDown(f"Ray cannot be reached at {address!r}: {first}", remedy) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    # Of a cluster that runs one; none is started here.
+    shown = getattr(found, "dashboard_url", "") or ""
+    return f"http://{shown}" if shown and "://" not in shown else shown
+
+
 class RayExecutor:
     """A pool of actors, each with one CPU.
 
@@ -60,33 +91,11 @@ class RayExecutor:
         self._own = not ray.is_initialized()
         self.dashboard = ""
         if self._own:
-            self._connect(address, cpus)
+            self.dashboard = connect(address, cpus)
         self.slots = max(1, cpus or int(ray.cluster_resources().get("CPU", 1)))
         self._make = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
         self._idle: list[Any] = []
         self._flight: dict[Any, tuple[Unit, Any]] = {}
-
-    def _connect(self, address: str, cpus: int | None) -> None:
-        local = address == "local"
-        _knock(address)
-        # ray.init takes SIGTERM for itself and would end the driver with a dump instead of a resumable stop.
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if local else {}
-        try:
-            found = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
-            # Of a cluster that runs one; none is started here.
-            shown = getattr(found, "dashboard_url", "") or ""
-            self.dashboard = f"http://{shown}" if shown and "://" not in shown else shown
-        except (ConnectionError, RayError, RuntimeError, ValueError, OSError) as error:
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ServiceDown(
-                f"Ray cannot be reached at {address!r}: {first}",
-                REMEDY,
-            ) from error
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                for number, handler in handlers.items():
-                    signal.signal(number, handler)
 
     def submit(self, unit: Unit) -> None:
         """Begin a unit on an idle or a fresh actor."""

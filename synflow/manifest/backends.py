@@ -131,13 +131,13 @@ class VllmEngine(Loaded, Sampled):
 
 
 class TransformersEmbedder(Part):
-    """An embedder that transformers loads (CLIP, SigLIP, Qwen2-VL and Qwen2.5-VL); needs the extra ``models``.
+    """An embedder that transformers loads (CLIP, SigLIP, Qwen2-VL to Qwen3-VL); needs the extra ``models``.
 
     Attributes:
         model: a local folder, or an id on a hub; ``revision``: branch, tag or commit there.
         device: ``auto`` takes a GPU where there is one; ``batch``: items at a time.
         dtype: of the weights; ``auto`` is bfloat16 on a GPU and float32 on a CPU.
-        max_pixels: of one picture as Qwen sees it; 784 make one visual token.
+        max_pixels: of one picture as Qwen sees it; 784 make one visual token, 1,024 of Qwen3-VL.
         max_tokens: of one item for Qwen; a longer text is cut.
         instruction: for Qwen, in place of its usual system text.
     """

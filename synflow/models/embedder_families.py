@@ -1,16 +1,16 @@
 """How items become input of a model that embeds, and its output a vector: two towers, and Qwen.
 
 * **Two towers** (CLIP, SigLIP). Pictures are embedded singly; those of one item are averaged as unit vectors.
-* **Qwen** (Qwen2-VL, Qwen2.5-VL: GME, GVE). One picture is an image, several are a video of frames at their own rate.
-  The vector is the last state of an appended ``<|endoftext|>`` after the assistant's header; an instruction takes the
-  place of the system text (Guo et al., arXiv 2510.27571, section on training, and the code of GME).
+* **Qwen** (Qwen2-VL, Qwen2.5-VL, Qwen3-VL: GME, GVE). One picture is an image, several are a video of frames at their
+  own rate. The vector is the last state of an appended ``<|endoftext|>`` after the assistant's header; an instruction
+  takes the place of the system text (Guo et al., arXiv 2510.27571, section on training, and the code of GME).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -22,8 +22,10 @@ Rgb = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 SYSTEM = "You are a helpful assistant."
-LEAST_PIXELS = 4 * 28 * 28
-"""Pixels that a smaller picture is enlarged to for Qwen: four visual tokens."""
+LEAST_TOKENS = 4
+"""Visual tokens that a smaller picture is enlarged to for Qwen."""
+TIMED = "qwen3_vl"
+"""The family that tells the time of each step of a video by words before it; the others tell it by positions."""
 
 
 class Limits(Protocol):
@@ -118,16 +120,32 @@ class _Request:
     video: bool = False
 
 
+class Block(NamedTuple):
+    """Visual tokens of a request that follow one another.
+
+    Attributes:
+        first: place of the first of them.
+        grid: steps of time, rows and columns of visual tokens.
+        interval: growth of the position of time from step to step.
+    """
+
+    first: int
+    grid: tuple[int, int, int]
+    interval: float = 0.0
+
+
 class Qwen:
-    """Qwen2-VL and Qwen2.5-VL as embedders: the last state of an appended end-of-text token."""
+    """Qwen2-VL, Qwen2.5-VL and Qwen3-VL as embedders: the last state of an appended end-of-text token."""
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
         vision = weights.model.config.vision_config
         self.merge = int(vision.spatial_merge_size)
-        # Only Qwen2.5-VL counts time in seconds; the one before counts steps.
+        self.timed = weights.model.config.model_type == TIMED
+        # Only Qwen2.5-VL counts positions of time in seconds; the one before counts steps.
         self.per_second = getattr(vision, "tokens_per_second", None)
-        self.size = {"shortest_edge": LEAST_PIXELS, "longest_edge": weights.options.max_pixels}
+        least = LEAST_TOKENS * square_of(weights.model.config)
+        self.size = {"shortest_edge": least, "longest_edge": max(least, weights.options.max_pixels)}
 
     def vectors(self, items: Sequence[Item], pictures: Mapping[str, Rgb]) -> list[Floats]:
         """Return the state of the last token of each item."""
@@ -161,16 +179,34 @@ class Qwen:
         text = encode(harmless(item.text), add_special_tokens=False) if item.text else []
         video = len(item.pictures) > 1
         marks: list[int] = []
-        merged = (grid[0], grid[1] // self.merge, grid[2] // self.merge)
+        blocks: list[Block] = []
         if item.pictures:
             config = self.weights.model.config
             pad = config.video_token_id if video else config.image_token_id
             opened, closed = self.weights.tokenizer.convert_tokens_to_ids(["<|vision_start|>", "<|vision_end|>"])
-            marks = [opened, *[pad] * (merged[0] * merged[1] * merged[2]), closed]
+            for told, shown in self._told(item.pictures, grid):
+                marks += [*encode(told, add_special_tokens=False), opened] if told else [opened]
+                blocks.append(Block(len(head) + len(marks), shown, self._interval(item.pictures) if video else 0.0))
+                marks += [*[pad] * (shown[0] * shown[1] * shown[2]), closed]
         room = max(0, options.max_tokens - len(head) - len(marks) - len(tail))
         ids = [*head, *marks, *text[:room], *tail]
-        interval = self._interval(item.pictures) if video else 0.0
-        return ids, positions(len(ids), len(head) + 1, merged, interval)
+        return ids, positions(len(ids), blocks)
+
+    def _told(
+        self, pictures: Sequence[Picture], grid: tuple[int, int, int]
+    ) -> Iterator[tuple[str, tuple[int, int, int]]]:
+        """Yield grids of visual tokens that stand together, and what is said before each; Qwen3-VL says the time."""
+        steps, high, wide = grid[0], grid[1] // self.merge, grid[2] // self.merge
+        if not self.timed or len(pictures) < 2:
+            yield "", (steps, high, wide)
+            return
+        gap = _gap(pictures)
+        each = int(self.weights.model.config.vision_config.temporal_patch_size)
+        for step in range(steps):
+            # As a server reckons it from the rate that it is told; a last step that is not full repeats its picture.
+            first, last = step * each, min((step + 1) * each, len(pictures)) - 1
+            time = (first / (1 / gap) + last / (1 / gap)) / 2 if gap > 0 else 0.0
+            yield f"<{time:.1f} seconds>", (1, high, wide)
 
     def patches(self, pictures: Sequence[Rgb]) -> tuple[npt.NDArray[np.float32], tuple[int, int, int]]:
         """Return the patches of pictures (of the size of the first) and the grid of time, height and width."""
@@ -193,9 +229,8 @@ class Qwen:
         """Return by how much the position grows from one step of time to the next."""
         if self.per_second is None:
             return 1.0
-        gap = (pictures[-1].time - pictures[0].time) / (len(pictures) - 1)
         step = int(self.weights.model.config.vision_config.temporal_patch_size)
-        return max(0.0, gap) * step * float(self.per_second)
+        return _gap(pictures) * step * float(self.per_second)
 
     def _states(self, requests: Sequence[_Request]) -> Iterator[Floats]:
         """Return the last state of each request of one batch; shorter ones are filled up behind their end."""
@@ -219,28 +254,38 @@ class Qwen:
         yield from self.weights.forward(self.weights.model, ends, **inputs)
 
 
-def positions(total: int, first: int, grid: tuple[int, int, int], interval: float) -> npt.NDArray[np.int64]:
+def square_of(config: Any) -> int:
+    """Return the pixels of one visual token of a Qwen."""
+    vision = config.vision_config
+    return (int(vision.patch_size) * int(vision.spatial_merge_size)) ** 2
+
+
+def _gap(pictures: Sequence[Picture]) -> float:
+    """Return the seconds between two pictures of a video, on average."""
+    return max(0.0, (pictures[-1].time - pictures[0].time) / (len(pictures) - 1))
+
+
+def positions(total: int, blocks: Sequence[Block]) -> npt.NDArray[np.int64]:
     """Return the three rotary positions (time, height, width) of each token of a request, int64 ``[3, total]``.
 
-    As the models were trained and vLLM serves them: the text after the pictures goes on from their largest position.
-    (transformers 5 advances by their spatial extent only, which gives another vector for a longer video.)
+    As the models were trained and vLLM serves them: the text after visual tokens goes on from their largest position.
+    (transformers 5 advances by their spatial extent only, which gives another vector for a longer video of Qwen2.5-VL.)
 
     Args:
         total: number of tokens.
-        first: where the visual tokens begin.
-        grid: steps of time, rows and columns of visual tokens; zeros where there are none.
-        interval: growth of the position of time from step to step.
+        blocks: of visual tokens, in order; none of a text.
     """
-    steps, high, wide = grid
-    count = steps * high * wide
-    if not count:
-        return np.tile(np.arange(total), (3, 1))
-    time = np.floor(np.arange(steps) * interval).astype(np.int64)
-    block = np.stack(np.broadcast_arrays(time[:, None, None], np.arange(high)[:, None], np.arange(wide))).reshape(3, -1)
-    before = np.tile(np.arange(first), (3, 1))
-    start = first + int(block.max()) + 1
-    after = np.tile(np.arange(start, start + total - first - count), (3, 1))
-    return np.concatenate([before, block + first, after], axis=1)
+    parts = []
+    done = start = 0
+    for first, (steps, high, wide), interval in blocks:
+        before = np.tile(np.arange(start, start + first - done), (3, 1))
+        time = np.floor(np.arange(steps) * interval).astype(np.int64)
+        shown = np.stack(np.broadcast_arrays(time[:, None, None], np.arange(high)[:, None], np.arange(wide)))
+        shown = shown.reshape(3, -1) + start + first - done
+        parts += [before, shown]
+        done, start = first + steps * high * wide, int(shown.max()) + 1
+    parts.append(np.tile(np.arange(start, start + total - done), (3, 1)))
+    return np.concatenate(parts, axis=1)
 
 
 def _chunks(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -1,4 +1,4 @@
-"""Embeds with weights that transformers loads: CLIP and SigLIP families, and Qwen2-VL and Qwen2.5-VL (GME, GVE).
+"""Embeds with weights that transformers loads: CLIP and SigLIP families, and Qwen2-VL to Qwen3-VL (GME, GVE).
 
 torch and transformers are imported with the first use only. Pictures are decoded here, and what a vector is bound to
 is the digest of the very bytes that were decoded.
@@ -23,7 +23,7 @@ from synflow.ids import digest
 from synflow.models.embedder_families import Family, Floats, Qwen, Rgb, TwoTowers, unit
 
 REMEDY = "pip install 'synflow[models]', or embed with use: signals"
-QWEN = ("qwen2_vl", "qwen2_5_vl")
+QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 
 class EmbedderOptions(BaseModel):
@@ -35,7 +35,7 @@ class EmbedderOptions(BaseModel):
         device: ``auto`` takes a GPU where there is one; else as torch writes it: ``cpu``, ``cuda:1``.
         dtype: of the weights; ``auto`` is bfloat16 on a GPU and float32 on a CPU.
         batch: items of one forward pass.
-        max_pixels: of one picture as Qwen sees it; 28 x 28 pixels are one visual token.
+        max_pixels: of one picture as Qwen sees it; 28 x 28 pixels are one visual token, 32 x 32 of Qwen3-VL.
         max_tokens: of one request to Qwen; a longer text is cut.
         instruction: for items that bring none (Qwen); empty is the model's usual system text.
     """
@@ -210,7 +210,7 @@ def _family_of(options: EmbedderOptions, config: Any) -> type[Qwen] | type[TwoTo
         return TwoTowers
     raise UsageError(
         f"models.embed.model: {options.model!r} is of the family {config.model_type!r}, which cannot embed here",
-        "use a CLIP, SigLIP, Qwen2-VL or Qwen2.5-VL model, or serve it: use: openai_http",
+        "use a CLIP, SigLIP, Qwen2-VL, Qwen2.5-VL or Qwen3-VL model, or serve it: use: openai_http",
     )
 
 

@@ -1,4 +1,4 @@
-"""The bundled trainer: a Qwen2.5-VL embedder on the pairs of a run, with the Modality Pyramid curriculum.
+"""The bundled trainer: a Qwen-VL embedder on the pairs of a run, with the Modality Pyramid curriculum.
 
 The story of a training, in the order of its files:
 

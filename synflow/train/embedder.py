@@ -1,8 +1,10 @@
-"""The model that is trained: Qwen2.5-VL without its LM head, one unit vector for a sequence.
+"""The model that is trained: a Qwen-VL without its LM head, one unit vector for a sequence.
 
 The vector is the last state of the appended ``<|endoftext|>`` (Guo et al., arXiv 2510.27571). Shorter sequences are
 filled up behind their end, and the model is causal, so no token ever sees the filling: a vector does not depend on
-what stands beside it. The vision tower runs apart from the language model, once for each clip of a batch.
+what stands beside it. The vision tower runs apart from the language model, once for each clip of a batch. Qwen3-VL
+feeds its first layers with what earlier blocks of the tower saw (Meng et al., DeepStack, arXiv 2406.04334): these
+values stand behind those of the tower's end in one row for each token, so that they are kept and split alike.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from synflow.errors import UsageError
 from synflow.train.recipe import Lora, Recipe
 from synflow.train.samples import Media, Tokens, not_loaded
 
-FAMILIES = ("qwen2_5_vl", "qwen2_vl")
+FAMILIES = ("qwen2_5_vl", "qwen2_vl", "qwen3_vl")
 VISION_PATCHES = 16384
 """Patches that go through the vision tower at a time."""
 
 Seen = Mapping[str, Tensor]
-"""Outputs of the vision tower by the key of their media, ``[tokens, hidden]``."""
+"""Outputs of the vision tower by the key of their media, ``[tokens, hidden]``; ``hidden`` for each layer fed."""
 
 
 @dataclass
@@ -81,8 +83,8 @@ class Embedder:
         patches = torch.from_numpy(np.concatenate([m.patches for _, m in chunk if m.patches is not None]))
         values = (patches.to(self.device).float() / 255 - self.mean) / self.std
         grids = torch.tensor([media.grid for _, media in chunk], device=self.device)
-        seen = tower(values.to(tower.dtype), grid_thw=grids)
-        seen = getattr(seen, "pooler_output", seen)
+        told = tower(values.to(tower.dtype), grid_thw=grids)
+        seen = torch.cat([getattr(told, "pooler_output", told), *(getattr(told, "deepstack_features", None) or ())], -1)
         sizes = (grids.prod(-1) // tower.spatial_merge_size**2).tolist()
         return zip([key for key, _ in chunk], seen.split(sizes), strict=True)
 
@@ -100,14 +102,17 @@ class Embedder:
         with self._precision():
             inputs = language.get_input_embeddings()(ids)
             shown = [seen[row.media] for row in rows if row.media]
+            deep: dict[str, Any] = {}
             if shown:
                 config = self.model.config
                 visual = (ids == config.image_token_id) | (ids == config.video_token_id)
-                inputs = inputs.masked_scatter(visual[..., None], torch.cat(shown).to(inputs.dtype))
+                last, *earlier = torch.cat(shown).to(inputs.dtype).split(inputs.shape[-1], dim=-1)
+                inputs = inputs.masked_scatter(visual[..., None], last)
+                deep = {"visual_pos_masks": visual, "deepstack_visual_embeds": earlier} if earlier else {}
             # No mask: the model is causal, and what is filled up stands behind all that is read.
-            states = language(inputs_embeds=inputs, position_ids=places, attention_mask=None, use_cache=False)
-        last = states.last_hidden_state[torch.arange(len(rows), device=self.device), ends]
-        return normalize(last.float(), dim=-1)
+            states = language(inputs_embeds=inputs, position_ids=places, attention_mask=None, use_cache=False, **deep)
+        found = states.last_hidden_state[torch.arange(len(rows), device=self.device), ends]
+        return normalize(found.float(), dim=-1)
 
     def _precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16) if self.autocast else nullcontext()
@@ -143,7 +148,7 @@ def load(recipe: Recipe, base: str, device: torch.device) -> Embedder:
         if config.model_type not in FAMILIES:
             raise UsageError(
                 f"model.base: {base!r} is of the family {config.model_type!r}, which cannot be trained here",
-                "use a Qwen2.5-VL or Qwen2-VL model",
+                "use a Qwen2-VL, Qwen2.5-VL or Qwen3-VL model",
             )
         model = transformers.AutoModel.from_pretrained(
             base, dtype=dtype, attn_implementation=_attention(recipe, device), trust_remote_code=False, **more

@@ -9,7 +9,7 @@ from synflow.train.batches import steps_of_epoch
 from synflow.train.curriculum import plan_epoch
 from synflow.train.pool import Pool, counted, open_pool
 from synflow.train.recipe import Pyramid, Recipe
-from synflow.train.sizes import dimensions_of, memory_of, tokens_of, trained_of
+from synflow.train.sizes import MADE, dimensions_of, memory_of, tokens_of, trained_of
 
 
 def outlook(recipe: Recipe, ranks: int = 1) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _tokens(pool: Pool, task: str, recipe: Recipe) -> float:
 
 
 def _model(recipe: Recipe, share_tokens: float) -> dict[str, Any]:
-    size = dimensions_of(recipe.model.base if recipe.model.base == "tiny" else recipe.base)
+    size = dimensions_of(recipe.model.base if recipe.model.base in MADE else recipe.base)
     if size is None:
         return {"base": recipe.model.base, "known": False}
     memory = memory_of(size, recipe, share_tokens)

@@ -1,7 +1,7 @@
 """The pairs of a run that are trained, and those that are held out, by task.
 
 Videos are held out, not pairs: no frame, text or clip of a held-out video is ever trained on. Which ones follows from
-their digests and the seed alone, so that a larger holdout contains a smaller one.
+their digests and a seed alone, so that a larger holdout contains a smaller one.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def _told(dataset: Dataset) -> tuple[list[str], npt.NDArray[np.int64]]:
 
 def _held_out(sources: list[str], recipe: Recipe) -> tuple[npt.NDArray[np.bool_], int]:
     """Return which places are held out, and how many videos."""
-    names = sorted(set(sources), key=lambda name: (unit_of("holdout", recipe.seed, name), name))
+    seed = recipe.seed if recipe.data.holdout_seed is None else recipe.data.holdout_seed
+    names = sorted(set(sources), key=lambda name: (unit_of("holdout", seed, name), name))
     chosen = set(names[: recipe.data.holdout])
     return np.array([name in chosen for name in sources], bool), len(chosen)
 

@@ -17,7 +17,7 @@ import torch
 
 from synflow import __version__
 from synflow.durable import Attempt, publish_folder, replace_file
-from synflow.models.embedder_families import SYSTEM
+from synflow.models.embedder_families import SYSTEM, TIMED, square_of
 from synflow.train.checkpoint import State
 from synflow.train.curriculum import EpochPlan, drawn_as_svg
 from synflow.train.embedder import Embedder
@@ -40,6 +40,8 @@ TEMPLATE = (
 ).replace("SYSTEM", SYSTEM)
 """Of the merged model, in place of its base's: a message is laid out as in training, up to the token whose state is the
 vector, so that a server that embeds messages needs no option for it."""
+TIMED_TEMPLATE = TEMPLATE.replace("<|vision_start|><|video_pad|><|vision_end|>", "<|video_pad|>")
+"""That of Qwen3-VL: the processor marks each step of a video by itself, between the times."""
 
 
 def leave(
@@ -55,7 +57,7 @@ def leave(
         made["model"] = str(leave_whole(recipe, base, embedder))
     with Attempt(out / "staging") as attempt:
         replace_file(drawn_as_svg(plans).encode(), out / "curriculum.svg", attempt)
-        card = _card(recipe, base, pool, state, made)
+        card = _card(recipe, square_of(embedder.model.config), pool, state, made)
         replace_file(card.encode(), out / "README.md", attempt)
         made["held_out"] = state.trials[-1] if state.trials else {}
         made["spoilt"] = len(state.spoilt)
@@ -91,7 +93,7 @@ def leave_whole(recipe: Recipe, base: str, embedder: Embedder) -> Path:
     with Attempt(recipe.out / "staging") as attempt:
         whole.save_pretrained(str(attempt.folder))
         _beside(recipe, base, attempt.folder)
-        embeds(attempt.folder)
+        embeds(attempt.folder, TIMED_TEMPLATE if whole.config.model_type == TIMED else TEMPLATE)
         publish_folder(attempt, target)
     return target
 
@@ -119,9 +121,9 @@ def _beside(recipe: Recipe, base: str, folder: Path) -> None:
             (folder / name).write_bytes(own.read_bytes())
 
 
-def embeds(folder: Path) -> None:
+def embeds(folder: Path, template: str = TEMPLATE) -> None:
     """Let the chat template of a checkpoint be the one that embeds, wherever a reader looks for it."""
-    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     (folder / "chat_template.json").unlink(missing_ok=True)
     for name in ("tokenizer_config.json", "processor_config.json"):
         path = folder / name
@@ -131,8 +133,8 @@ def embeds(folder: Path) -> None:
                 path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
-def _card(recipe: Recipe, base: str, pool: Pool, state: State, made: Mapping[str, Any]) -> str:
-    """Return the model card."""
+def _card(recipe: Recipe, square: int, pool: Pool, state: State, made: Mapping[str, Any]) -> str:
+    """Return the model card; ``square`` pixels are a visual token."""
     tuned = "all weights of the language model" if isinstance(recipe.tune, Full) else (
         f"LoRA r {recipe.tune.rank}, alpha {recipe.tune.alpha:g}, dropout {recipe.tune.dropout:g} on "
         f"{', '.join(recipe.tune.targets)}"
@@ -171,6 +173,6 @@ def _card(recipe: Recipe, base: str, pool: Pool, state: State, made: Mapping[str
         "takes the place of the system text on the query side.", "",
         "```yaml", "models:",
         f"  embed: {{use: transformers, model: {'adapter' if 'adapter' in made else 'model'}, "
-        f"max_pixels: {recipe.input.frame_tokens * 784}}}", "```", "",
+        f"max_pixels: {recipe.input.frame_tokens * square}}}", "```", "",
     ]  # fmt: skip
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from synflow.manifest.complaints import Complaint, complaints_of, raise_all
 from synflow.manifest.parts import Part
 from synflow.manifest.settings import Settings, apply_sets, read_yaml, text_of
 from synflow.records import TASKS, Task
+from synflow.train.executor import Processes, RayWorkers
 
 LOWEST: tuple[Task, ...] = ("t2t", "t2i", "i2v", "v2v", "t2v", "ti2v", "tv2v")
 """The tasks from the base of the pyramid to its top, for the baseline of a fixed order."""
@@ -34,6 +35,8 @@ class DataSpec(Part):
         run: folder or URL of a finished run; relative to the recipe.
         tasks: those that are trained; None: all that the run has.
         holdout: videos of which no pair is trained; their pairs are what the model is tried on after each epoch.
+        holdout_seed: chooses them; None: the recipe's seed does. Trainings that are compared, or that go on from one
+            another, hold out the same videos with the same one, whatever their own seed.
         workers: processes that read, decode and cut into patches; 0: the training process does it itself.
         cache: folder for outputs of the frozen vision tower; None: they are computed each time.
     """
@@ -42,6 +45,7 @@ class DataSpec(Part):
     run: str = Field(min_length=1)
     tasks: tuple[Task, ...] | None = Field(None, min_length=1)
     holdout: int = Field(0, ge=0)
+    holdout_seed: int | None = Field(None, ge=0, le=(1 << 63) - 1)
     workers: int = Field(0, ge=0, le=256)
     cache: str | None = Field(None, min_length=1)
 
@@ -50,7 +54,8 @@ class ModelSpec(Part):
     """Which model is trained.
 
     Attributes:
-        base: folder, or id on a hub, of a Qwen2.5-VL or Qwen2-VL; ``tiny`` is one of random weights, made in seconds.
+        base: folder, or id on a hub, of a Qwen2-VL, Qwen2.5-VL or Qwen3-VL; ``tiny`` (a Qwen2.5-VL) and ``tiny-qwen3``
+            are of random weights, made in seconds.
         dtype: of the frozen weights and of the computation (*paper*: bfloat16); the trained ones are float32.
         attention: of transformers; ``auto`` takes FlashAttention where it is installed and there is a GPU.
         checkpointing: recompute activations in the backward pass (*paper*).
@@ -66,7 +71,7 @@ class ModelSpec(Part):
 
 
 class InputSpec(Part):
-    """How much of a sample the model sees; a visual token is a square of 28 pixels.
+    """How much of a sample the model sees; a visual token is a square of 28 pixels, of 32 for Qwen3-VL.
 
     Attributes:
         frames: pictures of a video, uniform over those that are stored (*paper*: 8).
@@ -238,7 +243,7 @@ class Recipe(Part):
         log_every: steps between two lines of the console; every step is in ``log.jsonl``.
     """
 
-    operational = frozenset({"output", "log_every", "tensorboard"})
+    operational = frozenset({"output", "log_every", "tensorboard", "executor"})
     version: Literal[1]
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     seed: int = Field(42, ge=0, le=(1 << 63) - 1)
@@ -259,8 +264,9 @@ class Recipe(Part):
     outputs: OutputSpec = OutputSpec()
     log_every: int = Field(10, ge=1)
     tensorboard: bool = True
+    executor: Processes | RayWorkers = Field(Processes(), discriminator="use")
 
-    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)  # where relative paths start
 
     @model_validator(mode="after")
     def _agree(self) -> Recipe:

@@ -19,14 +19,11 @@ from synflow.asks import Item, Picture
 from synflow.errors import Damage, UsageError
 from synflow.ids import digest, digest_of
 from synflow.mining.films import Films
-from synflow.models.embedder_families import Qwen
+from synflow.models.embedder_families import Qwen, square_of
 from synflow.store.layout import RunLayout
 from synflow.store.reader import Dataset, StoredPair, StoredSide
 from synflow.train.recipe import InputSpec
 from synflow.train.vision import VisionCache
-
-SQUARE = 28 * 28
-"""Pixels of a visual token."""
 
 
 class Spoilt(Exception):
@@ -39,7 +36,7 @@ class Media:
 
     Attributes:
         patches: uint8 ``[patches, values]``, 0 to 255; None where ``seen`` is there.
-        seen: outputs of the tower, ``[tokens, hidden]``.
+        seen: outputs of the tower, ``[tokens, values]``.
         grid: steps of time, rows and columns of patches.
     """
 
@@ -166,7 +163,7 @@ class Sequencer:
             return processor(pictures, do_rescale=False, do_normalize=False, **how)
 
         for video, tokens in ((True, self.spec.frame_tokens), (False, self.spec.image_tokens)):
-            options = _Options(tokens * SQUARE, self.spec.max_tokens)
+            options = _Options(tokens * square_of(config), self.spec.max_tokens)
             self._families[video] = Qwen(_Parts(_Config(config), tokenizer, images, options))  # type: ignore[arg-type]
 
 
@@ -182,7 +179,7 @@ def not_loaded(base: str, error: Exception) -> UsageError:
     lines = str(error).strip().splitlines()
     return UsageError(
         f"model.base: {base!r} cannot be loaded: {lines[0][:200] if lines else 'unknown'}",
-        "name a folder that holds a Qwen2.5-VL, its id on a hub that can be reached, or `tiny`",
+        "name a folder that holds a Qwen-VL, its id on a hub that can be reached, or `tiny`",
     )
 
 

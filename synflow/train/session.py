@@ -26,7 +26,7 @@ from synflow.train.prober import Trained
 from synflow.train.ranks import Ranks
 from synflow.train.recipe import OptimizerSpec, Recipe
 from synflow.train.samples import Items, Sequencer
-from synflow.train.sizes import Dimensions, dimensions_of
+from synflow.train.sizes import MADE, Dimensions, dimensions_of
 from synflow.train.vision import VisionCache
 
 
@@ -91,14 +91,27 @@ def begun(recipe: Recipe, resume: bool, ranks: Ranks, held: ExitStack) -> dict[s
     if (out / "result.json").exists() and known is not None:
         done: dict[str, Any] = json.loads((out / "result.json").read_bytes())
         return done
-    if known is not None and not resume and (out / "checkpoints").is_dir():
-        raise Refused(f"{out} holds a training that is not finished", "add --resume to go on, or choose another --out")
-    if resume and known is None:
-        raise UsageError(f"{out} holds no training to go on with", "train without --resume")
+    ask(recipe, resume, known is not None)
     if known is None and ranks.first:
         with Attempt(out / "staging") as attempt:
             publish(canonical({**told, "synflow": __version__}), identity, attempt)
     return None
+
+
+def ask(recipe: Recipe, resume: bool, known: bool) -> None:
+    """Refuse to begin where something unfinished is, and to go on where nothing is.
+
+    Args:
+        recipe: of the training.
+        resume: whether it shall go on.
+        known: whether its folder holds a training.
+    """
+    if known and not resume and (recipe.out / "checkpoints").is_dir():
+        raise Refused(
+            f"{recipe.out} holds a training that is not finished", "add --resume to go on, or choose another --out"
+        )
+    if resume and not known:
+        raise UsageError(f"{recipe.out} holds no training to go on with", "train without --resume")
 
 
 def _differing(known: Mapping[str, Any], told: Mapping[str, Any], path: str = "") -> list[str]:
@@ -146,14 +159,15 @@ def opened(recipe: Recipe, device: torch.device, ranks: Ranks, resume: bool) -> 
 
 
 def base_of(recipe: Recipe, ranks: Ranks) -> str:
-    """Return the folder or id of the model; ``tiny`` is made in the output folder."""
-    if recipe.model.base != "tiny":
+    """Return the folder or id of the model; one of random weights is made in the output folder."""
+    family = MADE.get(recipe.model.base)
+    if family is None:
         return recipe.base
     folder = recipe.out / "base"
     if ranks.first and not (folder / "config.json").is_file():
         from synflow.train.tiny import TRAINED, make
 
-        make(folder, recipe.seed, spread=TRAINED)
+        make(folder, recipe.seed, spread=TRAINED, family=family)
     ranks.agree(None)
     return str(folder)
 

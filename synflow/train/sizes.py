@@ -13,6 +13,8 @@ from typing import Any
 
 from synflow.train.recipe import Lora, Recipe
 
+MADE = {"tiny": "qwen2_5_vl", "tiny-qwen3": "qwen3_vl"}
+"""Bases of random weights, and their families."""
 TEMPLATE = 28
 """Tokens of the turns around a sample."""
 CHARACTERS = 4
@@ -34,18 +36,21 @@ class Dimensions:
     vision_hidden: int = 1280
     vision_depth: int = 32
     vision_intermediate: int = 3420
+    head_size: int = 0
+    vision_gated: bool = True
+    vision_mergers: int = 1
 
     @property
     def head(self) -> int:
         """Length of one head's vectors."""
-        return self.hidden // self.heads
+        return self.head_size or self.hidden // self.heads
 
     def linear(self) -> dict[str, tuple[int, int]]:
         """Return inputs and outputs of the linear layers of one block."""
-        key = self.kv_heads * self.head
+        key, query = self.kv_heads * self.head, self.heads * self.head
         return {
-            "q": (self.hidden, self.hidden), "k": (self.hidden, key), "v": (self.hidden, key),
-            "o": (self.hidden, self.hidden), "up": (self.hidden, self.intermediate),
+            "q": (self.hidden, query), "k": (self.hidden, key), "v": (self.hidden, key),
+            "o": (query, self.hidden), "up": (self.hidden, self.intermediate),
             "gate": (self.hidden, self.intermediate), "down": (self.intermediate, self.hidden),
         }  # fmt: skip
 
@@ -56,9 +61,11 @@ class Dimensions:
 
     @property
     def vision(self) -> int:
-        """Parameters of the vision tower and its merger, about."""
-        block = 4 * self.vision_hidden**2 + 3 * self.vision_hidden * self.vision_intermediate
-        return self.vision_depth * block + (4 * self.vision_hidden) * (4 * self.vision_hidden + self.hidden)
+        """Parameters of the vision tower and its mergers, about."""
+        layers = 3 if self.vision_gated else 2
+        block = 4 * self.vision_hidden**2 + layers * self.vision_hidden * self.vision_intermediate
+        merger = (4 * self.vision_hidden) * (4 * self.vision_hidden + self.hidden)
+        return self.vision_depth * block + self.vision_mergers * merger
 
     @property
     def parameters(self) -> int:
@@ -67,10 +74,14 @@ class Dimensions:
 
 
 KNOWN = {
-    "qwen2-vl-2b": Dimensions(1536, 28, 12, 2, 8960, 151936, 1280, 32, 5120),
-    "qwen2-vl-7b": Dimensions(3584, 28, 28, 4, 18944, 152064, 1280, 32, 5120),
+    "qwen2-vl-2b": Dimensions(1536, 28, 12, 2, 8960, 151936, 1280, 32, 5120, vision_gated=False),
+    "qwen2-vl-7b": Dimensions(3584, 28, 28, 4, 18944, 152064, 1280, 32, 5120, vision_gated=False),
     "qwen2.5-vl-3b": Dimensions(2048, 36, 16, 2, 11008, 151936),
     "qwen2.5-vl-7b": Dimensions(3584, 28, 28, 4, 18944, 152064),
+    "qwen3-vl-2b": Dimensions(2048, 28, 16, 8, 6144, 151936, 1024, 24, 4096, 128, False, 4),
+    "qwen3-vl-4b": Dimensions(2560, 36, 32, 8, 9728, 151936, 1024, 24, 4096, 128, False, 4),
+    "qwen3-vl-8b": Dimensions(4096, 36, 32, 8, 12288, 151936, 1152, 27, 4304, 128, False, 4),
+    "tiny-qwen3": Dimensions(128, 3, 2, 2, 256, 1216, 64, 3, 128, 64, False, 3),
     "tiny": Dimensions(128, 2, 2, 2, 256, 1216, 64, 2, 128),
 }
 """By a part of the name, as their ``config.json`` on the hub say."""
@@ -92,6 +103,8 @@ def _read(config: Mapping[str, Any]) -> Dimensions | None:
             int(text["hidden_size"]), int(text["num_hidden_layers"]), int(text["num_attention_heads"]),
             int(text.get("num_key_value_heads", text["num_attention_heads"])), int(text["intermediate_size"]),
             int(text["vocab_size"]), wide, int(vision.get("depth", 32)), int(vision.get("intermediate_size", 4 * wide)),
+            int(text.get("head_dim") or 0), config.get("model_type") == "qwen2_5_vl",
+            1 + len(vision.get("deepstack_visual_indexes", ())),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):
         return None

@@ -1,9 +1,11 @@
-"""Makes a tiny Qwen2.5-VL with random weights (0.7 million): `python -m synflow.train.tiny FOLDER`.
+"""Makes a tiny Qwen-VL with random weights (0.7 million): `python -m synflow.train.tiny FOLDER [qwen3_vl]`.
 
 It trains on a CPU in minutes, vLLM serves it, and the tests of both use it.
 
-The architecture is the real one: window attention in the vision tower, three-part rotary positions, Qwen's special
-tokens and its turns. What it writes is noise, which depends on what it is shown where the weights are spread widely.
+The architecture is the real one, with Qwen's special tokens and its turns: of Qwen2.5-VL window attention in the vision
+tower and three-part rotary positions, of Qwen3-VL learned places of patches, interleaved rotary positions and a tower
+that feeds several layers. What it writes is noise, which depends on what it is shown where the weights are spread
+widely.
 """
 
 from __future__ import annotations
@@ -17,11 +19,18 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
-from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+)
 from transformers.utils import logging
 
 from synflow import prompts
 
+QWEN2_5, QWEN3 = "qwen2_5_vl", "qwen3_vl"
 SPECIALS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
     "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
@@ -57,7 +66,9 @@ PIXELS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float | None = SERVED) -> Path:
+def make(
+    folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float | None = SERVED, family: str = QWEN2_5
+) -> Path:
     """Write configuration, tokenizer, processors and weights into ``folder``; the same bytes every time.
 
     Args:
@@ -66,6 +77,7 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float |
         texts: what the vocabulary is learned from, beside the prompts.
         spread: standard deviation of the weights; None: of each layer by the number of its inputs, so that it gives
             numbers as large as it gets.
+        family: ``qwen2_5_vl`` or ``qwen3_vl``.
     """
     logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,27 +91,58 @@ def make(folder: Path, seed: int = 0, texts: Sequence[str] = (), spread: float |
     text = {
         "vocab_size": -(-len(words) // 64) * 64, "hidden_size": 128, "intermediate_size": 256,
         "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2, "initializer_range": usual,
-        "max_position_embeddings": 32768, "rope_theta": 1000000.0, "tie_word_embeddings": False,
-        "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]},
+        "max_position_embeddings": 32768, "tie_word_embeddings": False,
         "bos_token_id": words.convert_tokens_to_ids("<|endoftext|>"),
         "eos_token_id": words.convert_tokens_to_ids("<|im_end|>"),
     }  # fmt: skip
     vision = {
-        "depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "out_hidden_size": 128,
-        "window_size": 112, "fullatt_block_indexes": [1], "tokens_per_second": 2, "initializer_range": usual,
+        "hidden_size": 64, "intermediate_size": 128, "num_heads": 2, "out_hidden_size": 128, "initializer_range": usual
     }  # fmt: skip
     torch.manual_seed(seed)
-    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, initializer_range=usual, **ids)
-    model = Qwen2_5_VLForConditionalGeneration(config)
+    model = (_qwen3 if family == QWEN3 else _qwen2_5)(text, vision, usual, ids)
     if spread is None:
         _by_inputs(model)
     model.save_pretrained(folder)
-    image = {**PIXELS, "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
-    video = {**PIXELS, "video_processor_type": "Qwen2VLVideoProcessor", "processor_class": "Qwen2_5_VLProcessor"}
-    (folder / "preprocessor_config.json").write_text(json.dumps(image))
-    (folder / "video_preprocessor_config.json").write_text(json.dumps(video))
-    (folder / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
+    _processors(folder, family)
     return folder
+
+
+def _qwen2_5(text: dict[str, Any], vision: dict[str, Any], spread: float, ids: dict[str, int]) -> Any:
+    text |= {
+        "rope_theta": 1000000.0, "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]}
+    }  # fmt: skip
+    vision |= {"depth": 2, "window_size": 112, "fullatt_block_indexes": [1], "tokens_per_second": 2}
+    config = Qwen2_5_VLConfig(text_config=text, vision_config=vision, initializer_range=spread, **ids)
+    return Qwen2_5_VLForConditionalGeneration(config)
+
+
+def _qwen3(text: dict[str, Any], vision: dict[str, Any], spread: float, ids: dict[str, int]) -> Any:
+    text |= {
+        "head_dim": 64, "num_hidden_layers": 3,
+        "rope_parameters": {
+            "rope_type": "default", "rope_theta": 5000000.0, "mrope_section": [12, 10, 10], "mrope_interleaved": True
+        },
+    }  # fmt: skip
+    vision |= {"depth": 3, "deepstack_visual_indexes": [0, 1], "num_position_embeddings": 256}
+    config = Qwen3VLConfig(text_config=text, vision_config=vision, initializer_range=spread, **ids)
+    return Qwen3VLForConditionalGeneration(config)
+
+
+def _processors(folder: Path, family: str) -> None:
+    """Write how pictures are prepared, as the family's processor reads it."""
+    own, name, video = PIXELS, "Qwen2_5_VLProcessor", "Qwen2VLVideoProcessor"
+    if family == QWEN3:
+        sizes = {"shortest_edge": 4096, "longest_edge": 262144}
+        own = {**PIXELS, "patch_size": 16, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": sizes}
+        own = {key: value for key, value in own.items() if key not in ("min_pixels", "max_pixels")}
+        name, video = "Qwen3VLProcessor", "Qwen3VLVideoProcessor"
+    told = {
+        "preprocessor_config.json": {**own, "image_processor_type": "Qwen2VLImageProcessor", "processor_class": name},
+        "video_preprocessor_config.json": {**own, "video_processor_type": video, "processor_class": name},
+        "chat_template.json": {"chat_template": TEMPLATE},
+    }
+    for file, value in told.items():
+        (folder / file).write_text(json.dumps(value))
 
 
 def _by_inputs(model: torch.nn.Module) -> None:
@@ -130,4 +173,4 @@ def _tokenizer(folder: Path, texts: Sequence[str]) -> Any:
 
 
 if __name__ == "__main__":
-    print(make(Path(sys.argv[1])))
+    print(make(Path(sys.argv[1]), family=sys.argv[2] if len(sys.argv) > 2 else QWEN2_5))

@@ -6,6 +6,8 @@ import json
 from contextlib import ExitStack
 from typing import Any
 
+import torch
+
 from synflow.durable import Attempt, replace_file
 from synflow.errors import Interrupted
 from synflow.ids import digest
@@ -23,19 +25,20 @@ from synflow.train.session import Training, begun, device_of, opened
 from synflow.train.step import take_step
 
 
-def train(recipe: Recipe, *, resume: bool = False) -> dict[str, Any]:
+def train(recipe: Recipe, *, resume: bool = False, device: torch.device | None = None) -> dict[str, Any]:
     """Train as a recipe says; return what was left, as ``result.json`` tells it.
 
     Args:
         recipe: of the training.
         resume: go on from the last checkpoint of the output folder.
+        device: where this process trains; None: as the recipe says.
 
     Raises:
         UsageError: something that the recipe names is not there. Damage: a shard or all checkpoints are damaged.
         Refused: the output folder holds another training, or an unfinished one and ``resume`` is false.
         Incomplete: the loss is no number. ServiceDown: memory is not enough. Interrupted: by the user.
     """
-    device = device_of(recipe)
+    device = device or device_of(recipe)
     ranks = Ranks.joined(device.type)
     with ExitStack() as held:
         done = begun(recipe, resume, ranks, held)

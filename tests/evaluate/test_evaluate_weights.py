@@ -20,7 +20,7 @@ from synflow.evaluate.late import ByWord, by_word
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))
 
-FAMILIES = ("clip", "siglip", "qwen2_5_vl", "qwen2_vl")
+FAMILIES = ("clip", "siglip", "qwen2_5_vl", "qwen2_vl", "qwen3_vl")
 
 
 @pytest.fixture(scope="session")

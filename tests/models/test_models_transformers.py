@@ -17,9 +17,10 @@ from embedder_conformance import FILM, ITEMS, EmbedderConformance, assert_alike,
 from synflow.asks import Item
 from synflow.errors import UsageError
 from synflow.models.contract import open_embedder, preflight
-from synflow.models.embedder_families import positions
+from synflow.models.embedder_families import Block, positions
 
-FAMILIES = ("clip", "siglip", "qwen2_5_vl", "qwen2_vl")
+QWENS = ("qwen2_5_vl", "qwen2_vl", "qwen3_vl")
+FAMILIES = ("clip", "siglip", *QWENS)
 
 
 @pytest.fixture(scope="session")
@@ -74,14 +75,15 @@ def test_two_towers_give_what_the_model_gives(models: dict[str, Path], family: s
     assert film.values == pytest.approx(wanted, abs=1e-5)
 
 
-def test_qwen_gives_what_the_model_gives_for_a_picture(models: dict[str, Path]) -> None:
+@pytest.mark.parametrize("name", QWENS)
+def test_qwen_gives_what_the_model_gives_for_a_picture(models: dict[str, Path], name: str) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    embedder = opened(models["qwen2_5_vl"])
+    embedder = opened(models[name])
     (vector,) = embedder.embed([Item(text="A red ball.", pictures=FILM[:1])])
-    model = AutoModel.from_pretrained(models["qwen2_5_vl"]).eval()
-    words = AutoTokenizer.from_pretrained(models["qwen2_5_vl"])
+    model = AutoModel.from_pretrained(models[name]).eval()
+    words = AutoTokenizer.from_pretrained(models[name])
     family = embedder._family
     rgb = np.ascontiguousarray(cv2.imdecode(np.frombuffer(FILM[0].jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1])
     request = family.request(Item(text="A red ball.", pictures=FILM[:1]), {FILM[0].digest: rgb})
@@ -103,7 +105,7 @@ def test_qwen_gives_what_the_model_gives_for_a_picture(models: dict[str, Path]) 
     assert vector.values == pytest.approx(wanted, abs=1e-5)
 
 
-@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen2_vl"])
+@pytest.mark.parametrize("family", QWENS)
 def test_qwen_sees_the_order_of_pictures_and_reads_the_instruction(models: dict[str, Path], family: str) -> None:
     turned = tuple(replace(one, time=other.time) for one, other in zip(FILM[::-1], FILM, strict=True))
     items = [
@@ -118,9 +120,9 @@ def test_qwen_sees_the_order_of_pictures_and_reads_the_instruction(models: dict[
         assert float(first.values @ other.values) < 0.999
 
 
-def test_only_qwen2_5_counts_time_in_seconds(models: dict[str, Path]) -> None:
+def test_qwen2_counts_steps_and_those_after_it_seconds(models: dict[str, Path]) -> None:
     slow = tuple(replace(one, time=8 * one.time) for one in FILM)
-    for family, alike in (("qwen2_5_vl", False), ("qwen2_vl", True)):
+    for family, alike in (("qwen2_5_vl", False), ("qwen2_vl", True), ("qwen3_vl", False)):
         one, other = opened(models[family]).embed([Item(pictures=FILM), Item(pictures=slow)])
         assert one.values is not None and other.values is not None
         assert (float(np.abs(one.values - other.values).max()) <= 1e-5) is alike
@@ -151,16 +153,22 @@ def test_long_texts_and_large_pictures_are_cut_to_their_limits(models: dict[str,
 
 
 def test_positions_go_on_from_the_largest_one() -> None:
-    still = positions(10, 2, (1, 2, 2), 0.0)
+    still = positions(10, [Block(2, (1, 2, 2))])
     assert still.tolist() == [
         [0, 1, 2, 2, 2, 2, 4, 5, 6, 7],
         [0, 1, 2, 2, 3, 3, 4, 5, 6, 7],
         [0, 1, 2, 3, 2, 3, 4, 5, 6, 7],
     ]
-    film = positions(8, 1, (3, 1, 1), 4.5)
+    film = positions(8, [Block(1, (3, 1, 1), 4.5)])
     assert film[0].tolist() == [0, 1, 5, 10, 11, 12, 13, 14]
     assert film[1].tolist() == [0, 1, 1, 1, 11, 12, 13, 14]
-    assert (positions(4, 1, (0, 0, 0), 0.0) == np.arange(4)).all()
+    assert (positions(4, []) == np.arange(4)).all()
+    told = positions(12, [Block(2, (1, 1, 3)), Block(6, (1, 2, 2))])
+    assert told.tolist() == [
+        [0, 1, 2, 2, 2, 5, 6, 6, 6, 6, 8, 9],
+        [0, 1, 2, 2, 2, 5, 6, 6, 7, 7, 8, 9],
+        [0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 8, 9],
+    ]
 
 
 def test_what_is_wrong_is_told_in_one_line(models: dict[str, Path], tmp_path: Path) -> None:

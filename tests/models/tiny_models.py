@@ -18,6 +18,8 @@ from transformers import (
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
     Qwen2VLImageProcessorPil,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
     SiglipConfig,
     SiglipImageProcessorPil,
     SiglipModel,
@@ -156,4 +158,25 @@ def qwen2_vl(folder: Path) -> Path:
     return folder
 
 
-MAKERS = {"clip": clip, "siglip": siglip, "qwen2_5_vl": qwen2_5_vl, "qwen2_vl": qwen2_vl}
+def qwen3_vl(folder: Path) -> Path:
+    text, vision, ids = _qwen_parts(folder, "qwen3_vl")
+    half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    Qwen2VLImageProcessorPil(patch_size=16, **half).save_pretrained(folder)
+    text |= {
+        "head_dim": 16,
+        "rope_parameters": {
+            "rope_type": "default", "mrope_section": [4, 2, 2], "mrope_interleaved": True, "rope_theta": 10000.0
+        },
+    }  # fmt: skip
+    vision = {
+        "depth": 3, "num_heads": 4, "initializer_range": SPREAD, "hidden_size": 64, "intermediate_size": 128,
+        "out_hidden_size": 64, "num_position_embeddings": 64, "deepstack_visual_indexes": [0, 1],
+    }  # fmt: skip
+    torch.manual_seed(5)
+    Qwen3VLForConditionalGeneration(Qwen3VLConfig(text_config=text, vision_config=vision, **ids)).save_pretrained(
+        folder
+    )
+    return folder
+
+
+MAKERS = {"clip": clip, "siglip": siglip, "qwen2_5_vl": qwen2_5_vl, "qwen2_vl": qwen2_vl, "qwen3_vl": qwen3_vl}

@@ -22,3 +22,10 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from synflow.train.tiny import make
 
     return make(tmp_path_factory.mktemp("base") / "tiny", 0)
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen3(tiny_base: Path) -> Path:
+    from synflow.train.tiny import make
+
+    return make(tiny_base.parent / "tiny-qwen3", 0, family="qwen3_vl")

@@ -75,6 +75,15 @@ def test_held_out_videos_are_never_trained_on(run: Path) -> None:
         assert not trained & held
 
 
+def test_the_videos_that_are_held_out_may_be_the_same_for_other_seeds(run: Path) -> None:
+    def held(*sets: str) -> set[str]:
+        pool = open_pool(tiny(run, run.parent / "out", "data.holdout=8", *sets))
+        return {pool.sources[place] for places in pool.held.values() for place in places.tolist()}
+
+    assert held("seed=1") != held("seed=2")
+    assert held("seed=1", "data.holdout_seed=5") == held("seed=2", "data.holdout_seed=5") == held("seed=5")
+
+
 def test_a_task_with_too_few_pairs_is_left_out_and_told(tmp_path: Path) -> None:
     run = write_pictures(tmp_path / "run", {"t2v": 4, "t2i": 1})
     pool = open_pool(tiny(run, tmp_path / "out"))

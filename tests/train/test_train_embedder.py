@@ -14,6 +14,7 @@ pytest.importorskip("peft", reason="the trainer needs peft: make test-train")
 
 from synflow.asks import Item
 from synflow.models.contract import open_embedder
+from synflow.models.embedder_families import square_of
 from synflow.store.reader import open_dataset
 from synflow.train.embedder import Embedder, load
 from synflow.train.prober import Trained
@@ -22,9 +23,14 @@ from synflow.train.samples import Items, Sequencer, Spoilt
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(scope="session", params=["qwen2_5_vl", "qwen3_vl"])
+def base(request: pytest.FixtureRequest, tiny_base: Path, tiny_qwen3: Path) -> Path:
+    return {"qwen2_5_vl": tiny_base, "qwen3_vl": tiny_qwen3}[request.param]
+
+
 @pytest.fixture
-def embedder(made_run: Path, tiny_base: Path) -> Embedder:
-    return load(tiny(made_run, made_run.parent / "out"), str(tiny_base), CPU)
+def embedder(made_run: Path, base: Path) -> Embedder:
+    return load(tiny(made_run, made_run.parent / "out"), str(base), CPU)
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +69,10 @@ def vectors(embedder: Embedder, maker: Sequencer, items: list[Item], together: i
 
 
 def test_vectors_do_not_depend_on_the_batch_or_its_filling(
-    embedder: Embedder, made_run: Path, tiny_base: Path, items: list[Item]
+    embedder: Embedder, made_run: Path, base: Path, items: list[Item]
 ) -> None:
     stirred(embedder)
-    maker = sequencer(tiny_base, made_run)
+    maker = sequencer(base, made_run)
     alone = vectors(embedder, maker, items, 1)
     assert torch.allclose(alone.norm(dim=1), torch.ones(len(items)), atol=1e-5)
     for together in (2, 7, len(items)):
@@ -75,12 +81,13 @@ def test_vectors_do_not_depend_on_the_batch_or_its_filling(
 
 
 def test_the_pipeline_s_embedder_gives_the_same_vectors(
-    embedder: Embedder, made_run: Path, tiny_base: Path, items: list[Item]
+    embedder: Embedder, made_run: Path, base: Path, items: list[Item]
 ) -> None:
-    maker = sequencer(tiny_base, made_run, "input.frame_tokens=8", "input.image_tokens=8")
+    maker = sequencer(base, made_run, "input.frame_tokens=8", "input.image_tokens=8")
     own = vectors(embedder, maker, items, 5)
+    square = square_of(embedder.model.config)
     other = open_embedder(
-        {"use": "transformers", "model": str(tiny_base), "max_pixels": 8 * 784, "max_tokens": 256, "device": "cpu"}
+        {"use": "transformers", "model": str(base), "max_pixels": 8 * square, "max_tokens": 256, "device": "cpu"}
     )
     found = other.embed(items)
     for one, vector in zip(own, found, strict=True):
@@ -89,9 +96,9 @@ def test_the_pipeline_s_embedder_gives_the_same_vectors(
 
 
 def test_merged_adapters_give_the_same_vectors(
-    embedder: Embedder, made_run: Path, tiny_base: Path, items: list[Item]
+    embedder: Embedder, made_run: Path, base: Path, items: list[Item]
 ) -> None:
-    maker = sequencer(tiny_base, made_run)
+    maker = sequencer(base, made_run)
     plain = vectors(embedder, maker, items, 8)
     stirred(embedder)
     before = vectors(embedder, maker, items, 8)
@@ -100,47 +107,48 @@ def test_merged_adapters_give_the_same_vectors(
     assert float((vectors(embedder, maker, items, 8) - before).abs().max()) < 1e-5
 
 
-def test_adapters_are_on_the_layers_that_are_asked_for(made_run: Path, tiny_base: Path) -> None:
+def test_adapters_are_on_the_layers_that_are_asked_for(made_run: Path, base: Path) -> None:
     for sets, layers in (((), 6), (("tune={use: lora, targets: [q, o], dora: true, rank: 2}",), 2)):
-        found = load(tiny(made_run, made_run.parent / "out", *sets), str(tiny_base), CPU)
+        found = load(tiny(made_run, made_run.parent / "out", *sets), str(base), CPU)
         names = list(found.trained)
         kinds = {name.split(".lora_")[0] for name in names}
-        assert len(kinds) == 2 * layers and all("language_model.layers" in name for name in kinds)
+        blocks = found.model.language_model.config.num_hidden_layers
+        assert len(kinds) == blocks * layers and all("language_model.layers" in name for name in kinds)
         assert not any(one.requires_grad for one in found.model.visual.parameters())
-    full = load(tiny(made_run, made_run.parent / "out", "tune={use: full}"), str(tiny_base), CPU)
+    full = load(tiny(made_run, made_run.parent / "out", "tune={use: full}"), str(base), CPU)
     assert {name.split(".")[0] for name in full.trained} == {"language_model"}
-    all_ = load(tiny(made_run, made_run.parent / "out", "tune={use: full, vision: true}"), str(tiny_base), CPU)
+    all_ = load(tiny(made_run, made_run.parent / "out", "tune={use: full, vision: true}"), str(base), CPU)
     assert {name.split(".")[0] for name in all_.trained} == {"language_model", "visual"}
 
 
 def test_there_is_no_lm_head_and_the_last_token_is_the_end_of_text(
-    embedder: Embedder, made_run: Path, tiny_base: Path
+    embedder: Embedder, made_run: Path, base: Path
 ) -> None:
     assert not [name for name, _ in embedder.model.named_parameters() if "lm_head" in name]
     from transformers import AutoTokenizer
 
-    words = AutoTokenizer.from_pretrained(tiny_base)
-    row = sequencer(tiny_base, made_run).sequence(Item(text="a ball", instruction="Find it."), {})
+    words = AutoTokenizer.from_pretrained(base)
+    row = sequencer(base, made_run).sequence(Item(text="a ball", instruction="Find it."), {})
     told = words.decode(row.ids)
     assert told.startswith("<|im_start|>system\nFind it.<|im_end|>") and told.endswith("assistant\n<|endoftext|>")
-    plain = sequencer(tiny_base, made_run).sequence(Item(text="a ball"), {})
+    plain = sequencer(base, made_run).sequence(Item(text="a ball"), {})
     assert "You are a helpful assistant." in words.decode(plain.ids)
     assert plain.content == row.content
 
 
-def test_frames_are_uniform_and_as_large_as_they_may_be(made_run: Path, tiny_base: Path, items: list[Item]) -> None:
+def test_frames_are_uniform_and_as_large_as_they_may_be(made_run: Path, base: Path, items: list[Item]) -> None:
     film = next(item for item in items if len(item.pictures) > 1)
     held: dict[str, Any] = {}
-    row = sequencer(tiny_base, made_run, "input.frames=2", "input.frame_tokens=6").sequence(film, held)
+    row = sequencer(base, made_run, "input.frames=2", "input.frame_tokens=6").sequence(film, held)
     (media,) = held.values()
     assert media.grid[0] == 1 and media.grid[1] * media.grid[2] // 4 <= 6
     assert len(row.media) == 32 and media.patches.dtype == np.uint8
 
 
-def test_what_cannot_be_decoded_is_spoilt(made_run: Path, tiny_base: Path, items: list[Item]) -> None:
+def test_what_cannot_be_decoded_is_spoilt(made_run: Path, base: Path, items: list[Item]) -> None:
     from dataclasses import replace
 
-    maker = sequencer(tiny_base, made_run)
+    maker = sequencer(base, made_run)
     film = next(item for item in items if len(item.pictures) > 1)
     torn = replace(film, pictures=(replace(film.pictures[0], jpeg=b"\xff\xd8", digest="x"), *film.pictures[1:]))
     for item, why in ((torn, "cannot be decoded"), (Item(text=" "), "neither text nor pictures")):
@@ -149,9 +157,9 @@ def test_what_cannot_be_decoded_is_spoilt(made_run: Path, tiny_base: Path, items
 
 
 def test_the_model_as_an_embedder_abstains_and_binds(
-    embedder: Embedder, made_run: Path, tiny_base: Path, items: list[Item]
+    embedder: Embedder, made_run: Path, base: Path, items: list[Item]
 ) -> None:
-    own = Trained(embedder, sequencer(tiny_base, made_run), 512)
+    own = Trained(embedder, sequencer(base, made_run), 512)
     found = own.embed([items[0], Item(text=""), items[1]])
     assert found[1].values is None and found[0].values is not None and found[2].values is not None
     assert found[2].bound == tuple(picture.digest for picture in items[1].pictures)

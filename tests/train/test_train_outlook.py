@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made import COUNTS, TINY, tiny, write_pictures
@@ -74,6 +75,13 @@ def test_the_command_tells_it_and_needs_no_torch(run: Path, tmp_path: Path) -> N
     assert again.returncode == 2
     first, second = again.stderr.splitlines()
     assert first.startswith("error: training needs ") and "pip install 'synflow[train]'" in second
+
+
+def test_workers_of_ray_are_counted_before_they_are_there(run: Path, tmp_path: Path, capsys: Any) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(TINY.format(run=run, out=tmp_path / "out"))
+    assert main(["train", str(recipe), "--dry-run", "--json", "--set", "executor={use: ray, workers: 3}"]) == 0
+    assert json.loads(capsys.readouterr().out)["processes"] == 3
 
 
 def test_a_table_for_people(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

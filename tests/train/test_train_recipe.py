@@ -47,6 +47,10 @@ def test_the_recipes_that_ship_load(name: str) -> None:
         ("name: s", "r.yaml:4: the key `name` stands twice"),
         ("model: &a {base: tiny}", "an anchor (&a) is not allowed"),
         ("tune: {use: full, vision: true}\ndata2: 1", "r.yaml:5: data2: unknown key"),
+        ("executor: {use: rai}", "r.yaml:4: executor.use: must be one of processes, ray"),
+        ("executor: {use: ray, worker: 2}", "r.yaml:4: executor.worker: unknown key; did you mean `workers`?"),
+        ("executor: {use: processes, workers: 2}", "r.yaml:4: executor.workers: unknown key"),
+        ("executor: {use: ray, workers: 0}", "r.yaml:4: executor.workers: must be between 1 and 4096, got 0"),
         ("prober: {use: transformers}", "r.yaml:4: prober.model: is required"),
     ],
 )
@@ -81,7 +85,8 @@ def test_sets_override_and_name_what_is_wrong(tmp_path: Path) -> None:
 
 def test_the_identity_holds_what_is_learned_and_not_where(tmp_path: Path) -> None:
     one = tiny(tmp_path, tmp_path / "out")
-    elsewhere = tiny(tmp_path / "b", tmp_path / "c", "data.workers=3", "batch.chunk_tokens=99", "model.device=cuda")
+    elsewhere = tiny(tmp_path / "b", tmp_path / "c", "data.workers=3", "batch.chunk_tokens=99", "model.device=cuda",
+                     "executor={use: ray, workers: 4}")  # fmt: skip
     assert one.identity() == elsewhere.identity()
     for change in ("seed=1", "optimizer.lr=1e-4", "curriculum={use: plain}", "data.holdout=1", "input.frames=2"):
         assert tiny(tmp_path, tmp_path / "out", change).identity() != one.identity(), change
