@@ -25,6 +25,7 @@ from synflow.executors.contract import Result, Unit
 from synflow.executors.worker import Worker
 
 KNOCK_SECONDS = 5.0
+TROUBLE = (RayError, RuntimeError, ValueError, OSError)
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 REMEDY = "start the cluster or correct executor.address; `--set executor.use=serial` runs without Ray"
 
@@ -59,9 +60,12 @@ def connect(address: str, cpus: int | None, remedy: str = REMEDY, *, told: bool 
     options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if local else {}
     try:
         found = ray.init(address=address, log_to_driver=told, logging_level=logging.ERROR, **options)
-    except (ConnectionError, RayError, RuntimeError, ValueError, OSError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ServiceDown(f"Ray cannot be reached at {address!r}: {first}", remedy) from error
+    except Exception as error:
+        # A bare Exception is what Ray raises where a node does not start in half a minute.
+        if isinstance(error, TROUBLE) or type(error) is Exception:
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ServiceDown(f"Ray cannot be reached at {address!r}: {first}", remedy) from error
+        raise
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():

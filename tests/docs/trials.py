@@ -93,6 +93,9 @@ TRIALS = {
         leaves="two/result.json",
         torch=True,
     ),
+    "synflow train manifests/train/gve-3b.yaml --set 'executor={use: ray, address: auto, workers: 32}'": Trial(
+        (*TINY, ("address: auto, workers: 32}'", "workers: 2}' --out ray")), leaves="ray/result.json", torch=True
+    ),
     "make demo": Trial(leaves="runs/demo/report.html", slow=True),
     "pip install s3fs": Trial(DRY, slow=True),
     "pip install -e '.[train]'": Trial(DRY, slow=True),

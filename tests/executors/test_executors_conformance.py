@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from synflow.errors import UsageError
+from synflow.errors import ServiceDown, UsageError
 from synflow.executors.contract import Executor, Result, Unit
 from synflow.executors.factory import open_executor
 from synflow.registry import found
@@ -144,3 +144,19 @@ def test_a_dead_worker_is_a_result_and_a_fresh_one_takes_its_place(executor: Exe
 
 def test_waiting_for_nothing_returns_nothing(executor: Executor) -> None:
     assert executor.wait(0.01) is None
+
+
+def test_a_node_that_is_too_slow_to_start_is_a_service_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    from synflow.executors import ray
+
+    def slow(**_: Any) -> None:
+        raise Exception("The current node timed out during startup.\nMore of it.")  # noqa: TRY002  as Ray does
+
+    monkeypatch.setattr(ray.ray, "init", slow)
+    with pytest.raises(ServiceDown, match="timed out during startup.$") as caught:
+        ray.connect("local", 1)
+    assert "executor.use=serial" in caught.value.remedy
+
+    monkeypatch.setattr(ray.ray, "init", lambda **_: {}["a bug"])
+    with pytest.raises(KeyError):
+        ray.connect("local", 1)
