@@ -153,7 +153,7 @@ def test_a_node_that_is_too_slow_to_start_is_a_service_that_is_down(monkeypatch:
         raise Exception("The current node timed out during startup.\nMore of it.")  # noqa: TRY002  as Ray does
 
     monkeypatch.setattr(ray.ray, "init", slow)
-    with pytest.raises(ServiceDown, match="timed out during startup.$") as caught:
+    with pytest.raises(ServiceDown, match=r"timed out during startup\.$") as caught:
         ray.connect("local", 1)
     assert "executor.use=serial" in caught.value.remedy
 
