@@ -125,11 +125,11 @@ def opened(recipe: Any, base: Path, name: str) -> Any:
     from synflow.train.embedder import load
     from synflow.train.prober import Trained
     from synflow.train.samples import Sequencer
-    from synflow.train.session import _tower
+    from synflow.train.session import tower_digest
     from synflow.train.vision import VisionCache
 
     held = load(recipe, str(base), torch.device("cpu"))
-    tower = {"tower": _tower(held), "input": recipe.input.identity()}
+    tower = {"tower": tower_digest(held), "input": recipe.input.identity()}
     cache = VisionCache.of(recipe.cache, tower, recipe.model.dtype)
     plain = held.see
 

@@ -136,7 +136,7 @@ def opened(recipe: Recipe, device: torch.device, ranks: Ranks, resume: bool) -> 
     if recipe.cache is not None:
         # What the tower sees of a clip does not depend on how long a text may be.
         shown = {name: value for name, value in recipe.input.identity().items() if name != "max_tokens"}
-        tower = {"tower": _tower(embedder), "input": shown}
+        tower = {"tower": tower_digest(embedder), "input": shown}
         cache = VisionCache.of(recipe.cache, tower, recipe.model.dtype)
     sequencer = Sequencer(base, recipe.model.revision, recipe.input, cache)
     training = Training(
@@ -172,7 +172,7 @@ def base_of(recipe: Recipe, ranks: Ranks) -> str:
     return str(folder)
 
 
-def _tower(embedder: Embedder) -> str:
+def tower_digest(embedder: Embedder) -> str:
     """Return a digest of the vision tower's weights."""
     weights = embedder.model.visual.parameters()
     parts = [digest(one.detach().to("cpu", torch.float32).numpy().tobytes()) for one in weights]
