@@ -42,9 +42,9 @@ def check(trials: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_killed_at_every_ninth_operation(tmp_path: Path, small_world: Path) -> None:
-    operations, trials = crash("synflow", small_manifest(tmp_path, small_world), tmp_path, every=9)
-    assert len(trials) >= operations // 9
+def test_killed_at_every_sixteenth_operation(tmp_path: Path, small_world: Path) -> None:
+    operations, trials = crash("synflow", small_manifest(tmp_path, small_world), tmp_path, every=16)
+    assert len(trials) >= operations // 16
     check(trials)
 
 
