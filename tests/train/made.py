@@ -10,7 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from synflow.asks import Item
+from synflow.models.contract import open_embedder
+from synflow.store.reader import open_dataset
 from synflow.train.recipe import Recipe, parse_recipe
+from synflow.train.samples import Items
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
@@ -64,3 +68,16 @@ def write_pictures(folder: Path, counts: dict[Any, int] | None = None, **more: A
 
 def tiny(run: Path, out: Path, *sets: str) -> Recipe:
     return parse_recipe(TINY.format(run=run, out=out), "tried.yaml", out.parent, sets)
+
+
+def sides(run: Path) -> list[Item]:
+    """Return queries and targets of ten pairs of a run, of all tasks."""
+    reader = Items(open_dataset(run))
+    pairs = [reader.pair(place) for place in range(0, 60, 6)]
+    return [side for pair in pairs for side in (reader.query(pair), reader.target(pair))]
+
+
+def vectors(model: Path | str, items: list[Item], max_pixels: int) -> Any:
+    """Return what the embedder of the pipeline makes of items with a model, ``[items, dim]``."""
+    spec = {"use": "transformers", "model": str(model), "device": "cpu", "max_pixels": max_pixels}
+    return np.stack([one.values for one in open_embedder(spec).embed(items)])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import tiny
+from made import sides, tiny, vectors
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch: make test-train")
 pytest.importorskip("peft", reason="the trainer needs peft: make test-train")
@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 
 from synflow.asks import Item
 from synflow.errors import Interrupted, UsageError
-from synflow.models.contract import open_embedder
 from synflow.store.reader import open_dataset
 from synflow.train import step
 from synflow.train import training as story
@@ -195,15 +194,8 @@ def test_what_the_tower_saw_is_kept_with_what_it_fed(
 
 
 def test_adapter_and_merged_model_embed_alike_in_the_pipeline(undisturbed: Path, made_run: Path) -> None:
-    reader = Items(open_dataset(made_run))
-    pairs = [reader.pair(place) for place in range(0, 60, 6)]
-    items = [side for pair in pairs for side in (reader.query(pair), reader.target(pair))]
-    found = [
-        np.stack([v.values for v in open_embedder(
-            {"use": "transformers", "model": str(undisturbed / name), "device": "cpu", "max_pixels": 4 * 1024}
-        ).embed(items)])
-        for name in ("adapter", "model")
-    ]  # fmt: skip
+    items = sides(made_run)
+    found = [vectors(undisturbed / name, items, 4 * 1024) for name in ("adapter", "model")]
     assert np.abs(found[0] - found[1]).max() < 1e-5
     assert (undisturbed / "model/chat_template.jinja").read_text() == TIMED_TEMPLATE
     assert "max_pixels: 4096" in (undisturbed / "README.md").read_text()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import TINY, tiny, write_pictures
+from made import TINY, sides, tiny, vectors, write_pictures
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch: make test-train")
 pytest.importorskip("peft", reason="the trainer needs peft: make test-train")
@@ -23,12 +23,10 @@ from safetensors.torch import load_file
 
 from synflow.errors import Damage, Incomplete, Interrupted, Refused, ServiceDown, UsageError
 from synflow.ids import digest
-from synflow.models.contract import open_embedder
 from synflow.store.reader import open_dataset
 from synflow.train import session, step
 from synflow.train import training as story
 from synflow.train.recipe import Recipe
-from synflow.train.samples import Items
 from synflow.train.training import train
 
 
@@ -84,19 +82,12 @@ def test_the_base_is_untouched_and_the_adapter_is_as_peft_publishes_it(undisturb
 
 
 def test_the_pipeline_embeds_with_the_adapter_and_with_the_merged_model(undisturbed: Path, made_run: Path) -> None:
-    reader = Items(open_dataset(made_run))
-    pairs = [reader.pair(place) for place in range(0, 60, 6)]
-    items = [side for pair in pairs for side in (reader.query(pair), reader.target(pair))]
-    found = [
-        np.stack([v.values for v in open_embedder(
-            {"use": "transformers", "model": str(undisturbed / name), "device": "cpu", "max_pixels": 4 * 784}
-        ).embed(items)])
-        for name in ("adapter", "model")
-    ]  # fmt: skip
+    items = sides(made_run)
+    found = [vectors(undisturbed / name, items, 4 * 784) for name in ("adapter", "model")]
     base = json.loads((undisturbed / "adapter/adapter_config.json").read_text())["base_model_name_or_path"]
-    plain = open_embedder({"use": "transformers", "model": base, "device": "cpu", "max_pixels": 4 * 784}).embed(items)
+    plain = vectors(base, items, 4 * 784)
     assert np.abs(found[0] - found[1]).max() < 1e-5
-    assert np.abs(found[0] - np.stack([v.values for v in plain])).max() > 1e-3
+    assert np.abs(found[0] - plain).max() > 1e-3
 
 
 @pytest.mark.parametrize("stop", random.Random(1).sample(range(1, 6), 3))
