@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synflow.world.palette import HUES
-from synflow.world.phrases import _PLAIN, NUMBERS, setting
+from synflow.world.phrases import DEEDS, NUMBERS, setting
 from synflow.world.script import SHAPES, Background
 
 COLORS = (*HUES, "grey", "black", "white")
@@ -99,7 +99,7 @@ def claims_of(text: str) -> Claims | None:
 
 def _verbs(said: str) -> list[tuple[re.Match[str], str, str]]:
     found = []
-    for (kind, way), phrases in _PLAIN.items():
+    for (kind, way), phrases in DEEDS.items():
         found += [(m, kind, way) for phrase in phrases for m in re.finditer(re.escape(phrase), said)]
     for pattern in _VERBS:
         kind = "recolor" if "<to>" in pattern else "collide" if "<other>" in pattern else "bounce"

@@ -27,8 +27,7 @@ from stages.audit import Audit
 from synflow.contract import Drop
 from synflow.records import Caption
 from synflow.world.captions import captions
-from synflow.world.phrases import _PLAIN as DEEDS
-from synflow.world.phrases import NUMBERS, color_at
+from synflow.world.phrases import DEEDS, NUMBERS, color_at
 from synflow.world.plot import write_script
 from synflow.world.script import OPPOSITE, Event, Script
 

@@ -20,12 +20,13 @@ from sentence_transformers.base.modules.transformer import Transformer
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesSymmetricRankingLoss
 from sentence_transformers.sentence_transformer.modules import Pooling
-from transformers import TrainerCallback
+from transformers import AutoConfig, TrainerCallback
 
 from synflow.asks import Item
+from synflow.models.embedder_families import square_of
 from synflow.train.product import embeds
 from synflow.train.recipe import Recipe
-from synflow.train.samples import SQUARE, Items, _decoded
+from synflow.train.samples import Items, decoded
 
 
 class Laps(TrainerCallback):  # type: ignore[misc]
@@ -59,8 +60,8 @@ def trained(
         out: a folder for what the trainer leaves.
     """
     embeds(base)
-    most = recipe.input.frame_tokens * SQUARE
-    size = {"size": {"shortest_edge": 4 * SQUARE, "longest_edge": most}}
+    token = square_of(AutoConfig.from_pretrained(base))
+    size = {"size": {"shortest_edge": 4 * token, "longest_edge": recipe.input.frame_tokens * token}}
     tower = Transformer(str(base), processing_kwargs={"image": size, "video": {**size, "do_sample_frames": False}})
     width = tower.model.config.get_text_config().hidden_size
     model = SentenceTransformer(modules=[tower, Pooling(width, pooling_mode="lasttoken")], device=device)
@@ -132,10 +133,10 @@ def _dataset(items: Items, places: Sequence[int]) -> Dataset:
 def _input(item: Item) -> Any:
     found: dict[str, Any] = {"text": item.text} if item.text else {}
     if len(item.pictures) > 1:
-        frames = np.stack([_decoded(one) for one in item.pictures])
+        frames = np.stack([decoded(one) for one in item.pictures])
         gap = (item.pictures[-1].time - item.pictures[0].time) / (len(frames) - 1)
         about = {"fps": 1 / gap, "total_num_frames": len(frames), "frames_indices": list(range(len(frames)))}
         found = {"video": {"array": frames, "video_metadata": about}, **found}
     elif item.pictures:
-        found = {"image": _decoded(item.pictures[0]), **found}
+        found = {"image": decoded(item.pictures[0]), **found}
     return found

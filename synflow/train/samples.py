@@ -134,7 +134,7 @@ class Sequencer:
         known = self.cache.get(key) if self.cache else None
         if known is not None:
             return Media(known[0], seen=known[1])
-        patches, grid = family.patches([_decoded(one) for one in shown])
+        patches, grid = family.patches([decoded(one) for one in shown])
         return Media(grid, np.asarray(patches, np.uint8))
 
     def _family(self, video: bool) -> Qwen:
@@ -183,7 +183,12 @@ def not_loaded(base: str, error: Exception) -> UsageError:
     )
 
 
-def _decoded(picture: Picture) -> npt.NDArray[np.uint8]:
+def decoded(picture: Picture) -> npt.NDArray[np.uint8]:
+    """Return a picture, RGB ``[height, width, 3]``.
+
+    Raises:
+        Spoilt: it is no picture.
+    """
     rgb = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR) if picture.jpeg else None
     if rgb is None:
         raise Spoilt("a picture cannot be decoded")

@@ -107,7 +107,7 @@ def camera_clause(camera: Camera, rng: random.Random) -> str:
     return rng.choice((f"the camera tilts {camera.direction}", f"the view tilts {camera.direction}"))
 
 
-_PLAIN = {
+DEEDS = {
     ("enter", "left"): ("slides in from the left", "comes in from the left", "enters from the left"),
     ("enter", "right"): ("slides in from the right", "comes in from the right", "enters from the right"),
     ("enter", "top"): ("drops in from above", "comes down from the top", "enters from the top"),
@@ -123,6 +123,7 @@ _PLAIN = {
     ("grow", ""): ("grows to several times its size", "swells steadily", "grows much bigger"),
     ("shrink", ""): ("shrinks to a fraction of its size", "shrinks steadily", "gets much smaller"),
 }
+"""Verb phrases by kind of event and by the side that is entered from, left by or moved to."""
 
 
 def deed(script: Script, event: Event, other: str, rng: random.Random) -> str:
@@ -144,7 +145,7 @@ def deed(script: Script, event: Event, other: str, rng: random.Random) -> str:
             )
         )
     key = event.origin if event.kind == "enter" else event.toward
-    return rng.choice(_PLAIN[(event.kind, key)])
+    return rng.choice(DEEDS[(event.kind, key)])
 
 
 def short_deed(script: Script, event: Event) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import importlib.util
 import json
+import pkgutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +141,34 @@ def test_vllms_own_benchmark_gets_the_same_texts_and_pictures(
     ]  # fmt: skip
     assert set(extra) == {"temperature", "max_tokens", "response_format"}
     assert arguments[arguments.index("--max-concurrency") + 1] == "4"
+
+
+def test_what_the_benchmarks_take_from_the_package_is_there_and_public() -> None:
+    """Some need packages that no environment of the tests has, so that nothing else would tell."""
+    lost = []
+    for path in sorted(BENCHMARKS.rglob("*.py")):
+        for name, wanted in _taken(ast.parse(path.read_text())):
+            if wanted.startswith("_") or wanted not in _told_by(name):
+                lost.append(f"{path.name}: {name}.{wanted}")
+    assert not lost
+
+
+def _taken(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("synflow", "stages"):
+            yield from ((str(node.module), one.name) for one in node.names)
+
+
+def _told_by(name: str) -> set[str]:
+    """Return what a module defines or imports, and the modules in a package, without importing what it needs."""
+    found = importlib.util.find_spec(name)
+    assert found and found.origin, f"there is no {name}"
+    told = {one.name for one in pkgutil.iter_modules(found.submodule_search_locations or [])}
+    for node in ast.walk(ast.parse(Path(found.origin).read_text())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            told.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            told.update(one.asname or one.name for one in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            told.add(node.id)
+    return told
