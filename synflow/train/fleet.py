@@ -29,7 +29,7 @@ from synflow.train.checkpoint import Checkpoints
 from synflow.train.executor import RayWorkers
 from synflow.train.ranks import PATIENCE
 from synflow.train.recipe import Recipe
-from synflow.train.session import ask
+from synflow.train.session import ask, finished
 
 REMEDY = "start the cluster or correct executor.address; `--set executor.use=processes` trains without Ray"
 LETTING_GO_SECONDS = 60.0
@@ -46,11 +46,12 @@ def train_under_ray(recipe: Recipe, spec: RayWorkers, *, resume: bool = False) -
 
     Raises:
         SynflowError: as `synflow.train.training.train`, from whichever worker. ServiceDown: Ray cannot be used, or has
-            too few cores. Incomplete: workers were lost again and again.
+            too few cores. Incomplete: workers were lost again and again. Refused: the folder holds another training.
     """
     out = recipe.out
-    if not (out / "result.json").exists():
-        ask(recipe, resume, (out / "training.json").exists())
+    if (done := finished(recipe, spec.workers)) is not None:
+        return done
+    ask(recipe, resume, (out / "training.json").exists())
     checkpoints = Checkpoints(out / "checkpoints", out / "staging", recipe.checkpoints.keep)
     with ExitStack() as held:
         _joined(spec, held)

@@ -78,24 +78,48 @@ def begun(recipe: Recipe, resume: bool, ranks: Ranks, held: ExitStack) -> dict[s
         make_folder(out)
         held.enter_context(Lock(out / "lock"))
     ranks.agree(None)
-    pool = open_pool(recipe, ranks.size)
-    told = {"recipe": recipe.identity(), "data": pool.state(), "processes": ranks.size}
+    told = _told(recipe, ranks.size)
     identity = out / "training.json"
-    known = json.loads(identity.read_bytes()) if identity.exists() else None
+    known = identity.exists()
+    done = _finished(recipe, told) if known else None
     ranks.agree(None)
-    if known is not None and (differing := _differing(known, told)):
-        raise Refused(
-            f"{out} holds another training: {'; '.join(differing[:3])}",
-            "train into another --out, or remove that folder",
-        )
-    if (out / "result.json").exists() and known is not None:
-        done: dict[str, Any] = json.loads((out / "result.json").read_bytes())
+    if done is not None:
         return done
-    ask(recipe, resume, known is not None)
-    if known is None and ranks.first:
+    ask(recipe, resume, known)
+    if not known and ranks.first:
         with Attempt(out / "staging") as attempt:
             publish(canonical({**told, "synflow": __version__}), identity, attempt)
     return None
+
+
+def finished(recipe: Recipe, processes: int) -> dict[str, Any] | None:
+    """Return what a complete training of this recipe left, None where the output folder holds none.
+
+    Args:
+        recipe: of the training.
+        processes: how many trained.
+
+    Raises:
+        Refused: the folder holds another training.
+    """
+    complete = all((recipe.out / name).exists() for name in ("training.json", "result.json"))
+    return _finished(recipe, _told(recipe, processes)) if complete else None
+
+
+def _told(recipe: Recipe, processes: int) -> dict[str, Any]:
+    """Return what makes a training this one and no other."""
+    return {"recipe": recipe.identity(), "data": open_pool(recipe, processes).state(), "processes": processes}
+
+
+def _finished(recipe: Recipe, told: Mapping[str, Any]) -> dict[str, Any] | None:
+    known = json.loads((recipe.out / "training.json").read_bytes())
+    if differing := _differing(known, told):
+        raise Refused(
+            f"{recipe.out} holds another training: {'; '.join(differing[:3])}",
+            "train into another --out, or remove that folder",
+        )
+    result = recipe.out / "result.json"
+    return dict(json.loads(result.read_bytes())) if result.exists() else None
 
 
 def ask(recipe: Recipe, resume: bool, known: bool) -> None:

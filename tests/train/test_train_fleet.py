@@ -70,13 +70,18 @@ def assert_same(out: Path, alone: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_two_workers_train_what_one_process_does(alone: Path, made_run: Path, tiny_base: Path, tmp_path: Path) -> None:
+def test_two_workers_train_what_one_process_does(
+    alone: Path, made_run: Path, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = shutil.copytree(made_run, tmp_path / "run")
     chosen = recipe(run, tiny_base, tmp_path / "out")
     done = under_ray(chosen)
     assert done["steps"] == 24
     assert_same(tmp_path / "out", alone)
-    assert under_ray(chosen) == done, "what is done is not done again"
+    monkeypatch.setattr(fleet, "_joined", lambda *_: pytest.fail("what is done needs no workers"))
+    assert under_ray(chosen) == done
+    with pytest.raises(Refused, match="another training: processes: 2, now 3"):
+        under_ray(recipe(run, tiny_base, tmp_path / "out", "executor.workers=3"))
 
 
 @pytest.mark.slow
