@@ -90,6 +90,7 @@ class Tally:
     calls: int = 0
     tokens: int = 0
     finished: bool = False
+    _made: dict[str, dict[str, int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.began = self.clock()
@@ -133,7 +134,14 @@ class Tally:
         self.tokens += int(event.get("tokens", 0))
         _add(self.drops, event.get("drops", {}))
         if one.name != PACKING:
-            _add(self.pairs, event.get("pairs", {}))
+            self._count_pairs(str(event.get("shard", "")), event.get("pairs", {}))
+
+    def _count_pairs(self, shard: str, made: Mapping[str, int]) -> None:
+        """Count the pairs of a shard; a later pass tells all that it leaves of them, not what it adds."""
+        _add(self.pairs, {task: -number for task, number in self._made.get(shard, {}).items()})
+        _add(self.pairs, made)
+        self.pairs = {task: number for task, number in self.pairs.items() if number}
+        self._made[shard] = dict(made)
 
     def line(self) -> str:
         """Return the state in one plain line."""

@@ -63,9 +63,13 @@ def test_rates_and_time_left_count_only_this_driver() -> None:
     tally.take(done("expand", 0, pairs={"t2v": 6, "v2v": 2}))
     assert tally.passes["expand"].seconds_left(clock.now) == 6.0
     assert tally.pairs == {"t2v": 6, "v2v": 2}
+    tally.take(done("expand", 1, pairs={"t2v": 3}))
+    tally.take({"event": "pass-started", "pass": "close", "shards": 4, "done": 0})
+    tally.take(done("close", 0, pairs={"t2v": 5}))
+    assert tally.pairs == {"t2v": 8}, "a later pass tells what is left of the pairs of its shard"
     tally.take({"event": "pass-started", "pass": "pack", "shards": 2, "done": 0})
-    tally.take(done("pack", 0, pairs={"t2v": 6}))
-    assert tally.pairs == {"t2v": 6, "v2v": 2}, "packing writes pairs that were counted when they were made"
+    tally.take(done("pack", 0, pairs={"t2v": 5}))
+    assert tally.pairs == {"t2v": 8}, "packing writes pairs that were counted when they were made"
 
 
 def test_the_plain_line() -> None:
