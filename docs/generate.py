@@ -144,6 +144,7 @@ MEASURES: Mapping[str, str] = {
     "need.unchecked": "composed pairs that are kept although the embedder could not place one of their inputs",
     "need.text-finds": "composed pairs left out because the text alone finds the target",
     "need.reference-finds": "composed pairs left out because the picture or clip alone finds the target",
+    "need.stray": "composed pairs left out because most videos stand before the target by the picture or clip alone",
     "need.no-gain": "composed pairs left out because both together find the target hardly better than one alone",
     "need.too-wide": "composed pairs left out because too many videos stand before the target even by both",
     "need.unknown": "composed pairs left out because the embedder could not place one of their inputs",

@@ -36,7 +36,7 @@ from synflow.records import Measure, Pair, Sample
 
 COMPOSED = frozenset({"ti2v", "tv2v"})
 
-FAULTS = ("text-finds", "reference-finds", "no-gain", "too-wide", "unknown", "unbound")
+FAULTS = ("text-finds", "reference-finds", "stray", "no-gain", "too-wide", "unknown", "unbound")
 """Why a composed pair is left out, in the order in which it is asked."""
 
 
@@ -51,6 +51,8 @@ class NeedConfig(StageConfig):
             the results be cut by half.
         widest: share of its rivals that may stand before a target that both find; the paper asks that nine in ten
             videos be excluded.
+        stray: share of its rivals that may stand before the target by the picture or clip alone, also where the text
+            cannot be placed: beyond it the two have nothing in common that could lead from one to the other.
         unknown: what becomes of a pair on which the embedder abstains: `signals` does where a text makes no claim on
             colours or light. ``keep`` leaves it unchecked, with no rank; ``drop`` leaves it out.
     """
@@ -59,6 +61,7 @@ class NeedConfig(StageConfig):
     found: int = Field(1, ge=0)
     gain: float = Field(2.0, ge=1)
     widest: float = Field(0.1, gt=0, le=1)
+    stray: float = Field(0.5, gt=0, le=1)
     unknown: Literal["keep", "drop"] = "keep"
 
 
@@ -72,13 +75,13 @@ class Need:
     """
 
     name: ClassVar[str] = "need"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config: ClassVar[type[StageConfig]] = NeedConfig
     rank: ClassVar[int] = 40
     uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})
     reasons: ClassVar[Mapping[str, str]] = {}
     alters: ClassVar[bool] = True
-    settles: ClassVar[frozenset[str]] = frozenset({"gallery", "found", "gain", "widest", "unknown"})
+    settles: ClassVar[frozenset[str]] = frozenset({"gallery", "found", "gain", "widest", "stray", "unknown"})
 
     def __init__(self, config: NeedConfig | None = None) -> None:
         self.config = config or NeedConfig()
@@ -135,6 +138,8 @@ class Need:
             return "text-finds"
         if ranks.reference and ranks.reference <= found:
             return "reference-finds"
+        if ranks.reference and ranks.reference - 1 > self.config.stray * ranks.rivals:
+            return "stray"
         if UNKNOWN in (ranks.text, ranks.reference, ranks.both):
             return "unknown" if self.config.unknown == "drop" else ""
         if ranks.both * gain > min(ranks.text, ranks.reference):

@@ -141,7 +141,7 @@ def test_same_ask_same_answer_and_another_seed_another_wording():
     assert first == again
     assert first.value != other.value
     assert first.bound == asks[0].bound
-    assert first.request == asks[0].digest("signals/2")
+    assert first.request == asks[0].digest("signals/3")
 
 
 def test_frame_captions_speak_of_one_picture():
@@ -187,6 +187,33 @@ def test_frame_captions_carry_content_of_the_caption_and_what_the_picture_shows(
             assert {"woman", "dog", "hedge", "walkway", "top"} & set(re.findall(r"\w+", text.lower())), text
             assert "red" in text.lower() or "blue" in text.lower(), text
             assert ("longer video" in text) == (scope == "video"), text
+
+
+LONGER = "A red kite crosses a blue sky; after a cut, a white goat climbs a green hill."
+
+
+@pytest.mark.parametrize(("prompt", "many"), [("video-captions", 4), ("frame-captions", 1)])
+def test_of_a_longer_video_only_what_the_shot_may_show_is_told(prompt, many):
+    """In a shot of red and blue there is no white goat, whatever another shot shows."""
+    for seed in range(8):
+        value = told(
+            [split(RED, BLUE)] * many, prompt=prompt, caption=LONGER, facts={"caption_scope": "video"}, seed=seed
+        )
+        own = " ".join(re.sub("“.*?”", "", text) for text in value.values())
+        assert "goat" not in own and "hill" not in own, own
+    assert any("kite" in text for text in value.values())
+    whole = Content.of(LONGER, {}).things
+    assert Content.of(LONGER, {}).where(lambda color: color in ("red", "blue")).things == whole[:2] != whole
+
+
+def test_the_parts_of_a_shot_share_only_what_both_may_show():
+    facts = {"reference": 2, "target": 2, "source_caption": LONGER, "caption_scope": "video"}
+    pictures = [split(RED, BLUE)] * 2 + [split(RED, GREEN)] * 2
+    query = told(pictures, prompt="composed-video", facts=facts, relation="condition")["query"]
+    assert "red kite" in query and "sky" not in query and "goat" not in query
+    pictures = [split(GREEN, BLUE)] * 2 + [split(RED, GREEN)] * 2
+    query = told(pictures, prompt="composed-video", facts=facts, relation="condition")["query"]
+    assert "kite" not in query and "goat" not in query
 
 
 def test_composed_texts_name_what_the_caption_names():

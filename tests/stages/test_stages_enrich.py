@@ -43,7 +43,7 @@ def test_five_styles_and_five_frame_captions_bound_to_what_was_shown():
     assert {(caption.frame, caption.bound) for caption in made[5:]} == {
         (index, digest_of_frames([stills.pictures[index].digest]))
     }
-    assert all(caption.use and caption.use.model == "signals/2" and caption.use.prompt_digest for caption in made)
+    assert all(caption.use and caption.use.model == "signals/3" and caption.use.prompt_digest for caption in made)
     assert outcome.sample.measures["enrich.kept"] == 10
     assert outcome.sample.measures["enrich.faults"] == 0
     assert outcome.sample.measures["enrich.short_and_long"] is True

@@ -66,8 +66,8 @@ def test_the_reference_s_own_video_is_no_rival_but_the_rest_of_the_target_s_is()
 def test_an_embedder_that_abstains_leaves_ranks_unknown() -> None:
     found = ranks(query("", packed(1, 0)), [packed(1, 1), "", packed(1, 0), ""])
     assert (found.text, found.both) == (0, 0) and found.reference == 2
-    assert Need().fault(found) == ""
-    assert Need(NeedConfig(unknown="drop")).fault(found) == "unknown"
+    assert Need(NeedConfig(stray=1)).fault(found) == ""
+    assert Need(NeedConfig(stray=1, unknown="drop")).fault(found) == "unknown"
     assert ranks(query(packed(1), packed(1)), ["", packed(1)]) == Ranks(0, 0, 0, 0)
 
 
@@ -78,9 +78,13 @@ def test_an_embedder_that_abstains_leaves_ranks_unknown() -> None:
         (Ranks(9, 1, 1, 50), "reference-finds"),
         (Ranks(9, 5, 3, 50), "no-gain"),
         (Ranks(9, 6, 3, 50), ""),
-        (Ranks(90, 60, 6, 50), ""),
-        (Ranks(90, 60, 7, 50), "too-wide"),
+        (Ranks(90, 20, 6, 50), ""),
+        (Ranks(90, 20, 7, 50), "too-wide"),
         (Ranks(9, 8, 9, 50), "no-gain"),
+        (Ranks(9, 26, 3, 50), ""),
+        (Ranks(9, 27, 3, 50), "stray"),
+        (Ranks(0, 26, 0, 50), ""),
+        (Ranks(0, 27, 0, 50), "stray"),
     ],
 )
 def test_why_a_query_does_not_need_both(found: Ranks, fault: str) -> None:
@@ -144,7 +148,7 @@ def scene(embedder: Embedder) -> tuple[Bench, list[Sample]]:
 
 def test_rows_settle_and_apply_leave_pairs_with_their_ranks() -> None:
     bench, samples = scene(Embedder({}))
-    stage = Need(NeedConfig(found=0, gain=1.0, widest=1.0))
+    stage = Need(NeedConfig(found=0, gain=1.0, widest=1.0, stray=1.0))
     rows = stage.rows(samples, bench)
     assert [len(row["pairs"]) for row in rows if row] == [2, 0, 0, 0, 0]
     decisions = stage.settle([row for row in rows if row], 1)

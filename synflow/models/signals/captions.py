@@ -15,7 +15,6 @@ from synflow.models.signals.motion import temporal
 from synflow.models.signals.said import Said, listed
 from synflow.models.signals.space import spatial
 from synflow.models.signals.style import stylistic
-from synflow.models.signals.things import phrases
 from synflow.models.signals.wording import count, shortened
 
 _ORDER = {
@@ -47,7 +46,7 @@ class Writer:
         boost = {axis: 0.35 if axis == emphasis else 0.0 for axis in ("spatial", "temporal", "stylistic")}
         self.said = sorted(said, key=lambda s: -(s.weight + boost[s.axis] + 0.25 * rng.random()))
         self.turn = {s.topic: rng.randrange(3) for s in said}
-        self.content = Content.of(caption, facts)
+        self.content = Content.of_shot(caption, facts, found)
         self.caption = self.content.sentence
         # What short texts may draw on, the most telling first; what no one would look for comes last of all.
         self.facts = sorted(self.said, key=lambda s: (not s.concrete, s.weight < 0.3))
@@ -141,7 +140,7 @@ class Writer:
     def abstract(self) -> str:
         """30 to 100 words: what it is, and how it looks and goes on as a whole."""
         own = self.caption if count(self.caption) <= 60 else shortened(self.content.text, 5, 40)
-        parts = [own or self.content.part(self.rng)] if self.content.text else []
+        parts = [text for text in (own or self.content.part(self.rng),) if text]
         adjectives = self._adjectives(3)
         if adjectives and self.rng.random() < 0.25:
             parts.append(f"The overall impression is {adjectives}.")
@@ -161,12 +160,11 @@ class Writer:
     def keywords(self) -> str:
         """5 to 19 words: what the caption names, then what was measured."""
         most = self.rng.randrange(11, 18)
-        words = phrases(self.content.text)
         measured = [said.words for said in self.facts if said.words]
         # A topical text keeps to the caption; the others make room for two findings.
         kept: list[str] = []
         room = most - sum(count(text) for text in measured[:2]) if measured else most
-        for text in words:
+        for text in self.content.keywords:
             if count(", ".join([*kept, text])) <= max(room, 5):
                 kept.append(text)
         for text in measured:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from synflow.media.findings import Findings
-from synflow.models.signals.content import Content
+from synflow.models.signals.content import Content, shows
 from synflow.models.signals.differences import Change, action, looks, shift
 from synflow.models.signals.elsewhere import MANNER
 from synflow.models.signals.space import dominant, named_colors, spatial
@@ -106,7 +106,7 @@ def image_query(
     chosen = next(name for name in order if fitting.get(name))
     wishes = fitting[chosen]
     wish = wishes[0] if len(wishes) == 1 or rng.random() < 0.4 else f"{wishes[0]} and {wishes[1]}"
-    content = Content.of(str(facts.get("source_caption") or ""), facts)
+    content = _content(reference, target, facts)
     name = _name(content).removeprefix("scene with the ")
     forms: Sequence[str] = _NAMED_IMAGE[chosen] if name else _IMAGE[chosen]
     if facts.get("same_clip") is False:
@@ -117,6 +117,17 @@ def image_query(
     link = "but" if chosen == "identity-negative" else "where"
     query = rng.choice(forms).format(name=name, anchor=anchor, wish=wish, link=link)
     return {"query": query, "strategy": chosen} if count(query) <= 50 else None
+
+
+def _content(reference: Findings, target: Findings, facts: Mapping[str, Any]) -> Content:
+    """Return what the caption names; where it is of a longer video and both are parts of one shot, what both may show.
+
+    That is to stay the same between them, and the caption may speak of another shot.
+    """
+    content = Content.of(str(facts.get("source_caption") or ""), facts)
+    if not content.longer or facts.get("same_clip") is False:
+        return content
+    return content.where(lambda color: shows(reference, color) and shows(target, color))
 
 
 def _name(content: Content, most: int = 8) -> str:
@@ -148,7 +159,7 @@ def video_query(
         "condition": seen,
         "variation": done if apart < 0.5 else [],
     }
-    content = Content.of(str(facts.get("source_caption") or ""), facts)
+    content = _content(reference, target, facts)
     names = list(dict.fromkeys(name for most in (8, 4, 2) if (name := _name(content, most))))
     anchor = "" if names else _anchor(reference, rng)
     if facts.get("same_clip") is False:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from synflow.media.colors import COLORS
+from synflow.media.findings import Findings
 from synflow.models.signals.things import phrases, things
 from synflow.models.signals.wording import bare, count, shortened, tidy
 
@@ -21,6 +23,14 @@ _LEAVING = re.compile(
 )
 """Words by which what a caption names may be gone before the end."""
 _ARTICLE = re.compile(r"^(?:an?|the) ", re.IGNORECASE)
+SHADES = frozenset(COLORS) | {"gray"}
+_SEEN = 0.004
+"""Share of a picture from which a colour that a caption gives a thing counts as seen there."""
+
+
+def shows(found: Findings, color: str) -> bool:
+    """Tell whether pictures show a colour; a thing may come late or leave early, so one of a clip is enough."""
+    return max(found.series("grey" if color == "gray" else color)) >= _SEEN
 
 
 @dataclass(frozen=True)
@@ -32,20 +42,39 @@ class Content:
         things: what it names, with articles, in its order; keywords where it is written without articles.
         named: ``things`` are phrases with articles, which can stand in a sentence.
         longer: it speaks of a longer video, of which the pictures show a part.
+        keywords: what it names and what happens, in a few words each, in its order.
     """
 
     text: str
     things: tuple[str, ...]
     named: bool
     longer: bool
+    keywords: tuple[str, ...]
 
     @classmethod
     def of(cls, caption: str, facts: Mapping[str, Any]) -> Content:
         """Take ``caption`` apart; ``facts`` tell whether it was written for a longer video."""
         text = shortened(tidy(caption), 1, 90)
-        found = things(text)
+        found, words = things(text), tuple(phrases(text))
         longer = facts.get("caption_scope") == "video" and bool(text)
-        return cls(text, tuple(found or phrases(text)), bool(found), longer)
+        return cls(text, tuple(found) or words, bool(found), longer, words)
+
+    @classmethod
+    def of_shot(cls, caption: str, facts: Mapping[str, Any], found: Findings) -> Content:
+        """Take ``caption`` apart; of a longer video only such things are taken as may be in the pictures of ``found``.
+
+        What another shot shows would be told of this one otherwise; colours tell at least some of that.
+        """
+        content = cls.of(caption, facts)
+        return content.where(lambda color: shows(found, color)) if content.longer else content
+
+    def where(self, shown: Callable[[str], bool]) -> Content:
+        """Return it with those things and keywords only all colours of which are ``shown``."""
+        held, words = (
+            tuple(text for text in texts if all(map(shown, SHADES.intersection(text.lower().split()))))
+            for texts in (self.things, self.keywords)
+        )
+        return replace(self, things=held, named=self.named and bool(held), keywords=words)
 
     @property
     def sentence(self) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synflow.media.colors import COLORS
 from synflow.media.findings import Findings
+from synflow.models.signals.content import SHADES, shows
 from synflow.models.signals.differences import action, looks
 from synflow.models.signals.space import dominant, named_colors, spatial
 from synflow.models.signals.things import things
@@ -45,23 +45,22 @@ _VIDEO: Mapping[str, tuple[str, ...]] = {
 }
 _STRATEGY = {"scene": "identity-action", "subject": "identity-scene", "attribute": "identity-negative"}
 _RELATION = {"scene": "variation", "subject": "condition", "attribute": "variation"}
-_SHADES = frozenset(COLORS) | {"gray"}
 _TOLD = {
     "scene": ("scene", "attribute", "subject"),
     "subject": ("subject",),
     "attribute": ("attribute", "scene", "subject"),
 }
 """What may be told of which partner: only of one that looks alike that it does, or that it is like it but for one."""
-_TURNS = re.compile(rf"\b(?:turn|chang|becom)(?:s|es|ing)\b.*\b(?:{'|'.join(sorted(_SHADES))})\b", re.IGNORECASE)
+_TURNS = re.compile(rf"\b(?:turn|chang|becom)(?:s|es|ing)\b.*\b(?:{'|'.join(sorted(SHADES))})\b", re.IGNORECASE)
 """A caption by which a thing has two colours; which of them is meant then?"""
 _ARTICLES = frozenset({"a", "an", "the", "one"})
 MANNER = frozenset(
     {"animation", "scene", "style", "light", "colors", "colours", "color", "colour", "drawing", "film", "footage",
-     "video", "clip", "picture", "view", "shot", "camera", "frame", "cut", "fraction", "size"}
+     "video", "clip", "picture", "view", "shot", "camera", "frame", "cut", "fraction", "size",
+     "spot", "side", "edge", "corner", "middle", "center", "centre", "distance", "direction", "way", "time", "moment",
+     "while", "beginning", "end", "half", "part"}
 )  # fmt: skip
-"""Heads that name how something is shown, not what."""
-_SEEN = 0.004
-"""Share of a picture from which a colour that a caption gives a thing counts as seen there."""
+"""Heads that name how, where or when something is shown, not what: a ball bounces on the spot."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +148,12 @@ def _attribute(
     for old in here:
         for new in there:
             before, after = set(old.traits) - set(new.traits), set(new.traits) - set(old.traits)
-            if old.head != new.head or len(before & _SHADES) != 1 or len(after & _SHADES) != 1:
+            if old.head != new.head or len(before & SHADES) != 1 or len(after & SHADES) != 1:
                 continue
             if sum(one.head == new.head for one in there) > 1 or sum(one.head == old.head for one in here) > 1:
                 continue  # of two circles, which is meant?
-            first, second = (before & _SHADES).pop(), (after & _SHADES).pop()
-            if _seen(reference, first) and _seen(target, second) and not _seen(target, first):
+            first, second = (before & SHADES).pop(), (after & SHADES).pop()
+            if shows(reference, first) and shows(target, second) and not shows(target, first):
                 return {"thing": new.head, "old": first, "new": second}
     return None
 
@@ -168,9 +167,9 @@ def _scene(
     # "a man" alone fits too many videos.
     own = [one for one in there if one.traits and one.bare not in told]
     own = [one for one in own if one.head not in {other.head for other in here}] or [
-        one for one in own if set(one.traits) & _SHADES
+        one for one in own if set(one.traits) & SHADES
     ]
-    own = [one for one in own if all(_seen(target, trait) for trait in set(one.traits) & _SHADES)]
+    own = [one for one in own if all(shows(target, trait) for trait in set(one.traits) & SHADES)]
     if not anchor or not own:
         return None
     chosen = own[0]
@@ -197,20 +196,14 @@ def _subject(
         return None  # of two circles, which is meant?
     twin = next(old for old in here if old.head == shared.head)
     common = [trait for trait in shared.traits if trait in twin.traits]
-    if not all(_seen(part, trait) for part in (reference, target) for trait in set(common) & _SHADES):
+    if not all(shows(part, trait) for part in (reference, target) for trait in set(common) & SHADES):
         return None
     return {"shared": shared.head, "wish": changes[0].clause}
 
 
-def _seen(found: Findings, color: str) -> bool:
-    """Tell whether a picture shows a colour; a thing may come late or leave early, so one of a clip is enough."""
-    shade = "grey" if color == "gray" else color
-    return max(found.series(shade)) >= _SEEN
-
-
 def _clash(one: Thing, other: Thing) -> bool:
     """Tell whether two things are of two colours."""
-    return bool(set(one.traits) & _SHADES) and bool(set(other.traits) & _SHADES)
+    return bool(set(one.traits) & SHADES) and bool(set(other.traits) & SHADES)
 
 
 def _anchor(reference: Findings, target: Findings) -> str:

@@ -29,7 +29,7 @@ def frame_captions(
             may show only a part of it.
         rng: draws wordings.
     """
-    content = Content.of(caption, facts)
+    content = Content.of_shot(caption, facts, found)
     where = _ranked([said for said in spatial(found) if said.topic != "brightness-even"], rng)
     look = _ranked(list(stylistic(found)), rng)
     if not where or not look or (not content.text and sum(said.concrete for said in (*where, *look)) < 2):

@@ -26,7 +26,7 @@ class SignalsVlm:
     ``seed`` another wording.
     """
 
-    model = "signals/2"
+    model = "signals/3"
 
     def answer(self, asks: Sequence[Ask]) -> Sequence[Answer | Refusal]:
         """Return one answer or refusal for each ask, in order.
