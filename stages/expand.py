@@ -41,7 +41,6 @@ from synflow.pairs.draw import (
     draw_frame_captions,
     draw_segment,
     fitting_captions,
-    is_black,
     repeats,
     source_caption,
 )  # fmt: skip
@@ -118,7 +117,7 @@ class Expand:
     """Makes pairs of all seven tasks of each clip."""
 
     name: ClassVar[str] = "expand"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     Config: ClassVar[type[StageConfig]] = ExpandConfig
     reasons: ClassVar[Mapping[str, str]] = {}
     whole_shard: ClassVar[bool] = True
@@ -305,7 +304,7 @@ def _album(sample: Sample, ctx: Context) -> Album:
     start = sample.clip.start if sample.clip else 0.0
     cuts = [start + float(cut) for cut in sample.facts.get("cuts") or ()]
     alone = clear(stills.rgb, [picture.time for picture in stills.pictures], cuts)
-    return Album(sample, stills.pictures, tuple(is_black(picture) for picture in stills.rgb), clear=frozenset(alone))
+    return Album.of(sample, stills.pictures, stills.rgb, alone)
 
 
 def _pair(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +20,12 @@ from synflow.records import Caption, Pair, Sample, Style, Video
 
 BLACK_LEVEL = 24
 """A pixel at most this bright (of 255) counts as black; a picture is black when 98 % of its pixels are."""
+
+CELLS = 9, 16
+"""Rows and columns of the coarse picture by which a segment is asked whether anything happens in it."""
+
+LEAST_CHANGE = 4.0
+"""By how much the brightness of one cell must change for that, of 255; ours. Noise and flicker of codecs give 2."""
 
 MOST_SHARED = 0.6
 """Share of common words from which two captions of a clip are hardly two descriptions of it; ours."""
@@ -32,6 +39,7 @@ class Album:
         pictures: the stored pictures, in order; empty where the sample has no clip.
         black: which of them show nothing.
         clear: which of them can stand alone as a picture: neither black, blank, blurred nor next to a cut.
+        coarse: brightness of each in a few cells (`cells`), ``[pictures, *CELLS]``.
         refused: composed texts that were asked for and could not be used; unfit: that a judge found not to fit.
     """
 
@@ -39,13 +47,25 @@ class Album:
     pictures: tuple[Picture, ...]
     black: tuple[bool, ...]
     clear: frozenset[int] = frozenset()
+    coarse: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, *CELLS), np.float32))
     pairs: list[Pair] = field(default_factory=list)
     refused: int = 0
     unfit: int = 0
 
+    @classmethod
+    def of(cls, sample: Sample, pictures: Sequence[Picture], rgb: npt.NDArray[np.uint8], clear: Iterable[int]) -> Album:
+        """Return the album of pictures and their pixels, uint8 ``[n, h, w, 3]``."""
+        black = tuple(is_black(one) for one in rgb)
+        return cls(sample, tuple(pictures), black, frozenset(clear), cells(rgb))
+
     def usable(self, indices: Sequence[int]) -> bool:
         """Tell whether more than half of these pictures are not black."""
         return 2 * sum(self.black[i] for i in indices) < len(indices)
+
+    def stirs(self, first: int, end: int) -> bool:
+        """Tell whether anything happens from picture ``first`` to ``end - 1``: else they are one picture over again."""
+        part = self.coarse[first:end]
+        return bool(np.ptp(part, axis=0).max(initial=0.0) >= LEAST_CHANGE) if len(part) else False
 
     def whole(self, n: int) -> bool:
         """Tell whether the clip as a whole can stand in a pair."""
@@ -108,6 +128,13 @@ class Bounds:
     min_clip: float
 
 
+def cells(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the brightness of pictures (uint8 ``[n, h, w, 3]``) in a few cells each, ``[n, *CELLS]``, 0 to 255."""
+    rows, columns = CELLS
+    small = [cv2.resize(one[..., 1], (columns, rows), interpolation=cv2.INTER_AREA) for one in rgb]
+    return np.stack(small).astype(np.float32)
+
+
 def is_black(rgb: npt.NDArray[np.uint8]) -> bool:
     """Tell whether a picture (uint8 ``[h, w, 3]``) shows nothing."""
     red, green, blue = (rgb[::2, ::2, channel] for channel in range(3))
@@ -118,7 +145,10 @@ def is_black(rgb: npt.NDArray[np.uint8]) -> bool:
 def draw_segment(
     album: Album, rng: random.Random, n: int, bounds: Bounds, begin: float = 0.0, end: float = 1.0
 ) -> Video | None:
-    """Draw a segment that lies between ``begin`` and ``end`` (0..1) of the clip; None where there is none."""
+    """Draw a segment that lies between ``begin`` and ``end`` (0..1) of the clip; None where there is none.
+
+    It lies in one shot, is not black for the most part, and something happens in it.
+    """
     sample = album.sample
     if sample.clip is None or sample.clip.duration < bounds.min_clip:
         return None
@@ -127,6 +157,7 @@ def draw_segment(
         (a, b)
         for a, b in segments(sample, bounds.shortest, bounds.longest, bounds.share)
         if a >= begin * count and b <= end * count and album.usable(range(a, b)) and _in_one_shot(sample, a, b)
+        if album.stirs(a, b)
     ]
     return segment_video(sample, *rng.choice(fitting), n) if fitting else None
 

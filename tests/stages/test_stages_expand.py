@@ -217,6 +217,27 @@ def test_segments_keep_their_bounds(length: float) -> None:
     assert (seen > 0) == (length >= 4.0)
 
 
+def test_a_segment_in_which_nothing_happens_is_no_query() -> None:
+    """The first twelve pictures are one picture but for noise; then something small moves."""
+    made: list[tuple[float, float]] = []
+    for seed in range(30):
+        bench = Bench()
+        sample = clip(bench, f"still{seed}", 0.0, 16.0, record=f"still{seed}", stills=16)
+        stills = bench.media.stills_of[f"still{seed}"]
+        noise = np.random.default_rng(seed)
+        stills.rgb[:] = 120 + noise.integers(-1, 2, stills.rgb.shape)
+        for place in range(12, 16):
+            stills.rgb[place, 12:20, 4 * place - 40 : 4 * place - 32] = 220
+        made += [
+            (pair.query.video.start, pair.query.video.end)
+            for pair in expand(bench, sample, tasks=("v2v",))[0].pairs
+            if pair.query.video
+        ]
+        stills.rgb[12:] = stills.rgb[:4]
+        assert not expand(bench, sample, tasks=("v2v",))[0].pairs
+    assert made and all(end > 12.0 for _, end in made)
+
+
 def test_sibling_clips_are_targets_of_composed_pairs() -> None:
     bench = Bench()
     cuts = ((0, 6), (6, 12), (12, 18))
