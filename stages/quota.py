@@ -66,7 +66,7 @@ class Quota:
     """Keeps exactly ``min(target, available)`` pairs of each task; fewer only where a share forbids more."""
 
     name: ClassVar[str] = "quota"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config: ClassVar[type[StageConfig]] = QuotaConfig
     reasons: ClassVar[Mapping[str, str]] = {}
     rank: ClassVar[int] = 90
@@ -118,13 +118,21 @@ class Quota:
 
     def apply(self, sample: Sample, decision: Decision) -> Outcome:
         """Return the sample with only the pairs that were chosen, each once."""
-        chosen = dict.fromkeys(decision.note or ())
-        pairs = {p.id: p for p in sample.pairs if p.id in chosen}
-        return Keep(sample.having(pairs=tuple(pairs.values())))
+        chosen = frozenset(decision.note or ())
+        # Backwards, so that of pairs with one id the one stays that was counted.
+        left = sorted(
+            (p for p in sample.pairs if p.id in chosen), key=lambda p: (p.domain, p.style or ""), reverse=True
+        )
+        pairs = {p.id: p for p in left}
+        kept = dict.fromkeys(p.id for p in sample.pairs if p.id in pairs)
+        return Keep(sample.having(pairs=tuple(pairs[one] for one in kept)))
 
 
 def _unrepeated(rows: Sequence[Row], seed: int) -> list[_Offer]:
-    """Return every pair once; of pairs with one id the one whose sample comes first by hash stays."""
+    """Return every pair once; of pairs with one id the one whose sample comes first by hash stays.
+
+    Of those of one sample it is the first by domain and style.
+    """
     best: dict[str, tuple[float, _Offer]] = {}
     for place, row in enumerate(rows):
         for pair, task, domain, style, source in row["pairs"]:
@@ -136,7 +144,8 @@ def _unrepeated(rows: Sequence[Row], seed: int) -> list[_Offer]:
                 continue
             first = known[0] if known[0] >= 0 else unit_of(seed, pair, rows[known[1].row]["sample"])
             second = unit_of(seed, pair, row["sample"])
-            best[pair] = (first, known[1]) if first <= second else (second, offer)
+            held = (first, known[1].domain, known[1].style) <= (second, offer.domain, offer.style)
+            best[pair] = (first, known[1]) if held else (second, offer)
     return [offer for _, offer in best.values()]
 
 

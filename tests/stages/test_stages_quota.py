@@ -195,6 +195,23 @@ def test_rows_and_apply() -> None:
     assert len(decision.note) == 2
 
 
+def test_of_pairs_with_one_id_in_one_sample_the_same_one_counts_and_stays_in_any_order() -> None:
+    stage, source = Quota(QuotaConfig(targets={"t2t": 4})), Source(record_id="r", uri="u")
+    twice = [pair("a"), pair("a").model_copy(update={"domain": "s"})]
+    others = Sample(source=source, pairs=tuple(pair(name) for name in "bcdefgh"))
+    kept = []
+    for pairs in (twice, twice[::-1]):
+        sample = Sample(source=source, pairs=tuple(pairs))
+        rows = stage.rows([sample, others], ctx=None)  # type: ignore[arg-type]
+        for seed in range(8):
+            decisions = stage.settle([row for row in rows if row is not None], seed)
+            left = [stage.apply(one, decision) for one, decision in zip([sample, others], decisions, strict=True)]
+            kept.append([(p.id, p.domain) for one in left if isinstance(one, Keep) for p in one.sample.pairs])
+    assert kept[:8] == kept[8:]
+    assert {domain for one in kept for _, domain in one} == {"cg"}
+    assert any("a" in dict(one) for one in kept)
+
+
 @pytest.mark.parametrize("targets", [{"t2v": -1}, {"x2v": 3}, {"t2v": "many"}])
 def test_wrong_targets_are_refused(targets: Any) -> None:
     with pytest.raises(ValueError):
