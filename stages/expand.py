@@ -117,7 +117,7 @@ class Expand:
     """Makes pairs of all seven tasks of each clip."""
 
     name: ClassVar[str] = "expand"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     Config: ClassVar[type[StageConfig]] = ExpandConfig
     reasons: ClassVar[Mapping[str, str]] = {}
     whole_shard: ClassVar[bool] = True

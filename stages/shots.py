@@ -15,7 +15,7 @@ from synflow.media.shots import Cut, Film, cuts_of, division
 from synflow.media.spans import asked_clip, clip_of
 from synflow.records import Clip, Sample
 
-RULE = "shots/3"
+RULE = "shots/4"
 """The cut rule named in clips; raised when cuts are found differently."""
 
 SLACK = 0.05
@@ -45,7 +45,7 @@ class Shots:
     """Splits a video at its cuts into clips of ``min_clip..max_clip`` seconds."""
 
     name: ClassVar[str] = "shots"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Config: ClassVar[type[StageConfig]] = ShotsConfig
     whole_shard: ClassVar[bool] = False
     divides: ClassVar[bool] = True
@@ -73,7 +73,7 @@ class Shots:
             return Drop(failure.reason, failure.detail)
         end = min(whole.end, scan.end) if scan.end > whole.start else whole.end
         part = scan.within(whole.start, end)
-        film = Film(part.times, part.luma)
+        film = Film(part.times, part.luma, part.until)
         cuts = cuts_of(film)
         pieces = self.pieces(whole.start, end, cuts, film)
         measures = {"shots.count": len(cuts) + 1, "shots.cuts": len(cuts), "shots.longest": _longest(pieces)}
@@ -93,7 +93,7 @@ class Shots:
         )
 
     def pieces(self, start: float, end: float, cuts: Sequence[Cut], film: Film) -> list[tuple[float, float]]:
-        """Return the spans, in seconds, that become clips; a dissolve belongs to neither side."""
+        """Return the spans, in seconds, that become clips; what lies within a cut belongs to neither side."""
         begins = [start, *(cut.end for cut in cuts)]
         ends = [*(cut.start for cut in cuts), end]
         longest = self.config.max_clip * (1 + SLACK)

@@ -16,21 +16,23 @@ class Scan:
     """What one decode of a whole source left for all stages of the pass.
 
     Attributes:
-        times: float64, shape ``[n]``: seconds from the first picture, increasing.
-        luma: uint8, shape ``[n, h, w]``: brightness of each of those pictures, ``max(h, w) == 160``. A source of more
-            than 60 pictures a second is thinned to as many; a long one evenly so that ``n <= 9000``.
+        times: float64, shape ``[n]``: seconds from the first picture, increasing. Pictures to which no other of the
+            source refers are left out where others lie within a tenth of a second; a source of more than 30 pictures a
+            second is thinned to as many, a long one evenly so that ``n <= 9000``.
+        until: float64, shape ``[n]``: seconds at which the next picture of the source begins, left out or not.
+        luma: uint8, shape ``[n, h, w]``: brightness of each of those pictures, ``max(h, w) == 160``.
         color: uint8, shape ``[m, h2, w2, 3]``: small RGB pictures (``max(h2, w2) == 64``) at ``color_times``.
-        frames: pictures decoded; ``errors``: packets that would not decode or pictures marked corrupt.
+        errors: packets that would not decode or pictures marked corrupt.
         end: seconds at which the last picture ends.
         combing: float64, shape ``[m]``: share of each picture of ``color_times``, at its own size, in which two fields
             stand interlaced (see `synflow.media.combing`); empty where nobody looked.
     """
 
     times: npt.NDArray[np.float64]
+    until: npt.NDArray[np.float64]
     luma: npt.NDArray[np.uint8]
     color_times: npt.NDArray[np.float64]
     color: npt.NDArray[np.uint8]
-    frames: int
     errors: int
     end: float
     combing: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
@@ -41,10 +43,10 @@ class Scan:
         inside, tinted = _stretch(self.times, start, end), _stretch(self.color_times, start, end)
         return Scan(
             times=self.times[inside],
+            until=np.minimum(self.until[inside], end),
             luma=self.luma[inside],
             color_times=self.color_times[tinted],
             color=self.color[tinted],
-            frames=len(self.times[inside]),
             errors=self.errors,
             end=min(end, self.end),
             combing=self.combing[tinted],

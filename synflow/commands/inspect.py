@@ -136,17 +136,17 @@ def _one(index: RunIndex, pair: str, *, as_json: bool) -> None:
 
 def _everything(index: RunIndex, task: str | None, sample: int | None, seed: int) -> dict[str, Any]:
     from synflow.inspect.index import overview
-    from synflow.inspect.reasons import meaning, meanings
+    from synflow.inspect.reasons import meaning
     from synflow.inspect.sampler import described, draw, examples, read_pair
     from synflow.inspect.thresholds import nearest
 
-    facts, words = overview(index), meanings()
+    facts = overview(index)
     found = examples(index, EXAMPLES, seed)
     rejects = [
         {
             "stage": stage,
             "reason": reason,
-            "meaning": meaning(stage, reason, words),
+            "meaning": meaning(stage, reason),
             "count": facts["drops"].get(f"{stage}/{reason}", 0),
             "examples": rows,
         }
@@ -165,7 +165,6 @@ def _show(index: RunIndex, task: str | None, sample: int | None, seed: int) -> N
     from rich.text import Text
 
     from synflow.inspect.index import overview
-    from synflow.inspect.reasons import meanings
     from synflow.inspect.sampler import draw, examples, read_pair
     from synflow.inspect.terminal import heading, show_overview, show_pair, show_rejects, show_thresholds
     from synflow.inspect.thresholds import configs, nearest
@@ -176,7 +175,7 @@ def _show(index: RunIndex, task: str | None, sample: int | None, seed: int) -> N
     if whole:
         facts = overview(index)
         show_overview(console, index, facts)
-        show_rejects(console, facts, examples(index, EXAMPLES, seed), meanings(), configs(index.run))
+        show_rejects(console, facts, examples(index, EXAMPLES, seed), configs(index.run))
         show_thresholds(console, nearest(index, NEIGHBOURS))
         console.print(heading("Sample pairs", "one of each task" if rows else "none"))
     elif not rows:

@@ -150,18 +150,17 @@ def show_drops(console: Console, drops: Mapping[str, int]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from synflow.inspect.reasons import meaning, meanings
+    from synflow.inspect.reasons import meaning
 
     if not drops:
         return
-    words = meanings()
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", no_wrap=True, min_width=6)
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
     for name, number in sorted(drops.items(), key=lambda item: (-item[1], item[0])):
         stage, _, reason = name.partition("/")
-        means = meaning(stage, reason, words) or f"stage {stage}"
+        means = meaning(stage, reason) or f"stage {stage}"
         table.add_row(f"{number:,}", Text(clean(reason, 60), style="yellow"), Text(clean(means), style="dim"))
     console.print(Text.assemble("\n", ("Dropped", "bold")))
     console.print(table)

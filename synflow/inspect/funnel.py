@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synflow.inspect.index import RunIndex
-from synflow.inspect.reasons import meaning, meanings
+from synflow.inspect.reasons import meaning
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,6 @@ def stage_order(run: Mapping[str, Any]) -> list[str]:
 
 def funnel(index: RunIndex, kept: int) -> list[Step]:
     """Return the steps of a run, the engine's own drops last; ``kept`` is the number of clips at the end."""
-    words = meanings()
     drops = index.counts("rejects", "stage", "reason")
     order = stage_order(index.run)
     strange = sorted({stage for stage, _ in drops} - set(order))
@@ -56,7 +55,7 @@ def funnel(index: RunIndex, kept: int) -> list[Step]:
     for name in reversed([*order, *strange]):
         mine = {reason: number for (stage, reason), number in drops.items() if stage == name}
         ranked = sorted(mine.items(), key=lambda item: (-item[1], item[0]))
-        losses = tuple(Loss(name, reason, number, meaning(name, reason, words)) for reason, number in ranked)
+        losses = tuple(Loss(name, reason, number, meaning(name, reason)) for reason, number in ranked)
         gone = sum(mine.values())
         left += gone
         steps.append(Step(name, left, gone, losses))

@@ -72,9 +72,7 @@ def _bars(title: str, counts: Mapping[str, int]) -> Table:
     return table
 
 
-def show_rejects(
-    console: Console, facts: Mapping[str, Any], found: Examples, words: dict[str, str], limits: Limits
-) -> None:
+def show_rejects(console: Console, facts: Mapping[str, Any], found: Examples, limits: Limits) -> None:
     """Print each reason with its count, what it means, and example records with measure and threshold."""
     console.print(heading("Dropped", "records and clips, by reason" if facts["drops"] else "nothing"))
     table = Table.grid(padding=(0, 2))
@@ -83,7 +81,7 @@ def show_rejects(
     for name, number in facts["drops"].items():
         stage, _, reason = name.partition("/")
         title = Text.assemble((clean(reason, 60), "yellow"), (f"  {clean(stage, 40)}", "dim"))
-        if means := meaning(stage, reason, words):
+        if means := meaning(stage, reason):
             title.append(f"  {means}")
         table.add_row(Text(f"{number:,}"), title)
         for row in found.get((stage, reason), ()):

@@ -1,13 +1,15 @@
 """What every decoder promises: one narrow interface, and one conformance suite that holds all of them to it.
 
 A decoder opens one source and gives a `Reader`. The reader knows the `Header`, for which it reads packets but
-decodes at most one picture, and yields pictures in two ways: all of them in order, or chosen ones by seeking.
+decodes at most one picture, and yields pictures in three ways: all of them in order, those of a scan in order, or
+chosen ones by seeking.
 
 Promises, checked by ``tests/media/test_media_decoders.py`` for each decoder:
 
 - Pictures come in order of presentation; a picture's ``index`` is its place in ``header.times``.
+- ``scanned()`` yields exactly the pictures that ``pictures()`` has at the places ``header.scanned``.
 - ``chosen(wanted)`` yields exactly the pictures that ``pictures()`` has at these places, or raises `Missed`.
-- A damaged packet costs itself and is counted; what decodes is kept.
+- A damaged packet costs itself and is counted where it is decoded; what decodes is kept.
 - A reader never follows a reference to another file, and never uses more than one thread.
 - Where a decoder would give wrong pictures it raises `Unsupported` when it opens the source.
 """
@@ -60,6 +62,7 @@ class Header:
         pts: time stamps that belong to ``times``; empty where they are missing or not unique, so that pictures
             can only be told apart by counting.
         end: seconds at which the last picture ends.
+        scanned: places of the pictures that a scan looks at (`synflow.media.grid.luma_grid`), increasing.
         missing: pictures that the container announces and that are not there (a truncated file).
     """
 
@@ -76,6 +79,7 @@ class Header:
     times: npt.NDArray[np.float64]
     pts: tuple[int, ...]
     end: float
+    scanned: tuple[int, ...]
     missing: int = 0
 
     @property
@@ -122,6 +126,10 @@ class Reader(Protocol):
 
     def pictures(self, tally: Tally) -> Iterator[Decoded]:
         """Yield all pictures from the first to the last, counting damage in ``tally``."""
+        ...
+
+    def scanned(self, tally: Tally) -> Iterator[Decoded]:
+        """Yield the pictures at ``header.scanned``, counting damage in ``tally``; others need not be decoded."""
         ...
 
     def chosen(self, wanted: Sequence[int]) -> Iterator[Decoded]:

@@ -86,7 +86,14 @@ class DecordReader:
 
     def pictures(self, tally: Tally) -> Iterator[Decoded]:
         """Yield all pictures from the first to the last, counting damage in ``tally``."""
-        for index in range(len(self._header.times)):
+        return self._there(range(len(self._header.times)), tally)
+
+    def scanned(self, tally: Tally) -> Iterator[Decoded]:
+        """Yield the pictures at ``header.scanned``, counting damage in ``tally``."""
+        return self._there(self._header.scanned, tally)
+
+    def _there(self, places: Sequence[int], tally: Tally) -> Iterator[Decoded]:
+        for index in places:
             try:
                 yield Decoded(index, self._frame(index))
             except (decord.DECORDError, RuntimeError):

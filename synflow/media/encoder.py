@@ -11,8 +11,15 @@ import av
 TIME_BASE = Fraction(1, 90000)
 """Clock of the written pictures: fine enough for every common rate."""
 
-SETTINGS = {"preset": "veryfast", "crf": "23", "threads": "1", "x264-params": "threads=1:sliced-threads=0"}
-"""One thread: the bytes of x264 depend on how many there are."""
+SETTINGS = {
+    "preset": "veryfast",
+    "crf": "23",
+    "threads": "1",
+    "x264-params": "threads=1:sliced-threads=0:cpu-independent=1",
+}
+"""The bytes of x264 depend on how many threads there are, and on the processor: what it does in AVX-512 for its
+macroblock tree even takes in memory that nobody wrote, so that each encode came out different (25 of the same
+pictures in up to 17 ways, between uses of the memory for other things; told to be independent of it, 3,000 in one)."""
 
 
 class Encoder:

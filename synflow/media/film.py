@@ -49,7 +49,8 @@ class Cut:
     Attributes:
         time: seconds from the first picture: of the first picture of the new shot, or the middle of a dissolve.
         kind: ``hard`` between two pictures, ``gradual`` for dissolves, fades and wipes.
-        start, end: of a gradual cut, in seconds; both equal ``time`` for a hard one.
+        start, end: in seconds, what belongs to neither shot: of a gradual cut all of it, of a hard one the pictures
+            before it that nobody looked at, if any; its end is its ``time``.
         score: newness across it: 0 for the same scene, about 1 for another.
     """
 
@@ -66,9 +67,10 @@ class Film:
     Args:
         times: seconds of each picture, shape ``[n]``, increasing.
         luma: the pictures, uint8, shape ``[n, h, w]``.
+        until: seconds at which each picture ends, shape ``[n]``; without it, when the next one begins.
 
     Attributes:
-        times: as given.
+        times, until: as given.
         small: uint8 ``[n, h2, w2]``: as `shrink` leaves them.
         tiny: float32 ``[n, p]``: the same once more half as large, one row a picture.
         deviation: float64 ``[n]``: mean deviation of each picture from its mean, in grey levels.
@@ -77,8 +79,9 @@ class Film:
             knows no motion, and seldom less than it.
     """
 
-    def __init__(self, times: Times, luma: Gray) -> None:
+    def __init__(self, times: Times, luma: Gray, until: Times | None = None) -> None:
         self.times, self.small = times, shrink(luma)
+        self.until = np.append(times[1:], times[-1:]) if until is None else until
         rows = self.small.reshape(len(times), self.small.shape[1] * self.small.shape[2])
         tiny = halved(self.small)
         self.tiny = tiny.reshape(len(times), tiny.shape[1] * tiny.shape[2]).astype(np.float32)

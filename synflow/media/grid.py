@@ -1,12 +1,14 @@
-"""Which pictures of a source are kept: pure functions of its picture times, so that every way leads to the same.
+"""Which pictures of a source are kept: pure functions of its packets, so that every way leads to the same.
 
-Stills are chosen from a grid that follows from the picture times alone. Whether a still is then found among the
+Stills are chosen from a grid that follows from the times of the pictures, and from which of them are spare
+(`synflow.media.references`). Whether a still is then found among the
 pictures that a scan kept, or decoded by seeking, it is the very same picture with the very same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +29,12 @@ COLOR_STEP = 0.5
 COLOR_COUNT = 600
 """Most colour thumbnails of a scan."""
 
-LUMA_STEP = 0.0162
-"""Seconds between brightness pictures, at least: a source of 60 pictures a second or fewer keeps all of them."""
+LUMA_STEP = 1 / 31
+"""Seconds between brightness pictures, at least: a source of 30 pictures a second or fewer keeps all of them that other
+pictures refer to."""
+
+LUMA_GAP = 0.1
+"""Seconds between brightness pictures, at most, where there are enough: spare pictures are taken only to keep to it."""
 
 LUMA_COUNT = 9000
 """Most brightness pictures of a scan."""
@@ -58,25 +64,54 @@ def nearest(times: Times, marks: Times) -> npt.NDArray[np.intp]:
     return np.where(marks - times[left] <= times[right] - marks, left, right)
 
 
-def still_grid(times: Times, picture_bytes: int) -> list[int]:
-    """Return the places of the pictures that a scan keeps for stills."""
-    return every(times, STILL_STEP, min(STILL_COUNT, STILL_BYTES // max(1, picture_bytes)))
+def still_grid(times: Times, scanned: Sequence[int], picture_bytes: int) -> list[int]:
+    """Return the places, among those ``scanned``, of the pictures that a scan keeps for stills."""
+    return _among(times, scanned, STILL_STEP, min(STILL_COUNT, STILL_BYTES // max(1, picture_bytes)))
 
 
-def color_grid(times: Times) -> list[int]:
-    """Return the places of the pictures of which a scan makes thumbnails."""
-    return every(times, COLOR_STEP, COLOR_COUNT)
+def color_grid(times: Times, scanned: Sequence[int]) -> list[int]:
+    """Return the places, among those ``scanned``, of the pictures of which a scan makes thumbnails."""
+    return _among(times, scanned, COLOR_STEP, COLOR_COUNT)
 
 
-def luma_grid(times: Times) -> list[int]:
-    """Return the places of the pictures of which a scan keeps the brightness: increasing in time, evenly thinned."""
+def _among(times: Times, scanned: Sequence[int], step: float, limit: int) -> list[int]:
+    return [scanned[k] for k in every(times[list(scanned)], step, limit)]
+
+
+def luma_grid(times: Times, spare: Collection[int] = ()) -> list[int]:
+    """Return the places of the pictures that a scan looks at: increasing in time, long sources evenly thinned.
+
+    Args:
+        times: seconds of all pictures of a source, shape ``[n]``, not decreasing.
+        spare: the places of those that no other refers to. They are left out, but for the last one and for the fewest,
+            evenly spread, that keep the gaps at `LUMA_GAP`.
+    """
     found: list[int] = []
-    last = -np.inf
-    for place, time in enumerate(times.tolist()):
-        if time - last >= LUMA_STEP:
-            found.append(place)
-            last = time
+    there = set(spare) - {len(times) - 1}
+    for place in _apart(times, [place for place in range(len(times)) if place not in there]):
+        if found and times[place] - times[found[-1]] > LUMA_GAP + EDGE:
+            found += _between(times, found[-1], place)
+        found.append(place)
     return found[:: max(1, -(-len(found) // LUMA_COUNT))]
+
+
+def _apart(times: Times, places: Sequence[int]) -> Iterator[int]:
+    """Yield those of ``places`` that lie `LUMA_STEP` or more behind the one before."""
+    last = -np.inf
+    for place in places:
+        if times[place] - last >= LUMA_STEP:
+            yield place
+            last = times[place]
+
+
+def _between(times: Times, first: int, last: int) -> list[int]:
+    """Return the places between two others, the fewest that part the time there evenly in gaps of `LUMA_GAP`."""
+    inner, length = times[first + 1 : last], float(times[last] - times[first])
+    parts = math.ceil(length / LUMA_GAP - EDGE)
+    if not len(inner):
+        return []
+    marks = times[first] + np.arange(1, parts) * (length / parts)
+    return [first + 1 + int(place) for place in np.unique(nearest(inner, marks))]
 
 
 def thinned(count: int, most: int) -> list[int]:

@@ -51,7 +51,7 @@ def hard_cuts(film: Film) -> list[Cut]:
     new = [(i, step) for i, step in zip(doubtful, news, strict=True) if step >= NEW_SCENE]
     film.between((j - 1, j) for i, _ in new for j in _near(film, i) if film.change[j - 1] >= STILL)
     return [
-        Cut(float(film.times[i]), "hard", float(film.times[i]), float(film.times[i]), step)
+        Cut(float(film.times[i]), "hard", float(film.until[i - 1]), float(film.times[i]), step)
         for i, step in new
         if _is_jump(film, i, step) and is_other_scene(film, i - 1, i, step)
     ]

@@ -10,10 +10,13 @@ from typing import Any
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.error import FFmpegError
 
 from synflow.errors import ClipFailure
 from synflow.media.decoder import Header
+from synflow.media.grid import luma_grid
+from synflow.media.references import References
 from synflow.media.source import Source
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif"
@@ -47,6 +50,7 @@ class Packets:
         count: packets that will be shown. ``last``: seconds at which the last packet of any stream ends.
         discards: packets that are decoded but not shown (an edit list cuts them off).
         leading: packets shown before the key picture that precedes them in the file (open GOP).
+        spare: pts of the pictures that no other refers to.
     """
 
     pts: tuple[int, ...]
@@ -56,6 +60,7 @@ class Packets:
     last: float
     discards: int
     leading: int
+    spare: frozenset[int]
 
 
 def open_container(source: Source) -> Any:
@@ -150,6 +155,8 @@ def scan_packets(container: Any, stream: Any, spool: Spool | None = None) -> Pac
     ends: dict[int, int] = {}
     key: int | None = None
     stream_index = stream.index
+    context = stream.codec_context
+    references = References(context.codec.canonical_name, context.extradata)
     for packet in demuxed(container, [s for s in container.streams if s.type in ("video", "audio")]):
         if packet is None:
             spool.add(None)
@@ -169,6 +176,7 @@ def scan_packets(container: Any, stream: Any, spool: Spool | None = None) -> Pac
             continue
         if key is not None and pts is not None and pts < key:
             leading += 1
+        references.note(packet)
         shown.append(pts)
         if pts is not None:
             durations[pts] = packet.duration or 0
@@ -187,11 +195,12 @@ def scan_packets(container: Any, stream: Any, spool: Spool | None = None) -> Pac
         ),
         discards=discards,
         leading=leading,
+        spare=references.spare,
     )
 
 
-def read_header(container: Any, stream: Any, packets: Packets, first: Any) -> Header:
-    """Return the header that container, packets and ``first`` decoded picture (or None) make.
+def read_header(container: Any, stream: Any, packets: Packets, timeline: Timeline, first: Any) -> Header:
+    """Return the header that container, packets, their timeline and ``first`` decoded picture (or None) make.
 
     Raises:
         ClipFailure: ``no-video``: no picture is announced; ``unreadable``: none has a size.
@@ -202,7 +211,6 @@ def read_header(container: Any, stream: Any, packets: Packets, first: Any) -> He
         raise ClipFailure("no-video", "no picture announced")
     if first is None:
         raise ClipFailure("unreadable", "no picture can be decoded")
-    times, end = _clock(stream, packets)
     rotation, mirrored = orientation(first)
     pix_fmt = first.format.name
     return Header(
@@ -216,11 +224,35 @@ def read_header(container: Any, stream: Any, packets: Packets, first: Any) -> He
         mirrored=mirrored,
         bit_depth=max((c.bits for c in first.format.components), default=8),
         audio=bool(container.streams.audio),
-        times=times,
+        times=timeline.times,
         pts=packets.pts,
-        end=end,
-        missing=_missing(container, stream, packets, end),
+        end=timeline.end,
+        scanned=timeline.scanned,
+        missing=_missing(container, stream, packets, timeline.end),
     )
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When the pictures of a source are shown; see `synflow.media.decoder.Header` for units.
+
+    Attributes:
+        left_out: pts of the spare pictures that a scan does without.
+    """
+
+    times: npt.NDArray[np.float64]
+    end: float
+    scanned: tuple[int, ...]
+    left_out: frozenset[int]
+
+
+def read_timeline(stream: Any, packets: Packets) -> Timeline:
+    """Return when the pictures are shown; none is left out of a scan where they have no time stamps of their own."""
+    times, end = _clock(stream, packets)
+    spare = [place for place, pts in enumerate(packets.pts) if pts in packets.spare]
+    scanned = tuple(luma_grid(times, spare))
+    left_out = frozenset(packets.pts[place] for place in set(spare).difference(scanned))
+    return Timeline(times, end, scanned, left_out)
 
 
 def _clock(stream: Any, packets: Packets) -> tuple[Any, float]:

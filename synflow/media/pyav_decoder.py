@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from synflow.media.probe import (
     open_container,
     prepare,
     read_header,
+    read_timeline,
     scan_packets,
     video_stream,
 )
@@ -61,12 +62,14 @@ class PyAvReader:
             self._stream: Any = video_stream(self._container)
             spool = Spool()
             self.packets: Packets = scan_packets(self._container, self._stream, spool)
+            timeline = read_timeline(self._stream, self.packets)
+            self._left_out = timeline.left_out
             if spool.found is None:
                 self._reopen()
             else:
                 prepare(self._stream, {})
             first = self._begin(spool.found) if self.packets.count else None
-            self._header = read_header(self._container, self._stream, self.packets, first)
+            self._header = read_header(self._container, self._stream, self.packets, timeline, first)
         except BaseException:
             self.close()
             raise
@@ -85,12 +88,12 @@ class PyAvReader:
             self._container = None
 
     def _begin(self, packets: list[Any] | None) -> Any:
-        """Decode up to the first picture and return it, or None; the first call of `pictures` goes on from there.
+        """Decode up to the first picture and return it, or None; a scan that is the first pass goes on from there.
 
         It takes ``packets``, which the pass over the source left, or reads them again where there are none.
         """
         tally = Tally()
-        running = self._frames(tally, packets)
+        running = self._frames(tally, packets, self._left_out)
         first = next(running, None)
         self._begun = _Begun(tally, itertools.chain(() if first is None else (first,), running))
         return None if first is None else first[0]
@@ -105,10 +108,20 @@ class PyAvReader:
 
     def pictures(self, tally: Tally) -> Iterator[Decoded]:
         """Yield all pictures from the first to the last, counting damage in ``tally``."""
+        self._begun = None
+        self._reopen()
+        return self._placed(self._frames(tally), tally)
+
+    def scanned(self, tally: Tally) -> Iterator[Decoded]:
+        """Yield the pictures at ``header.scanned``, counting damage in ``tally``; spare ones beside are not decoded."""
         begun, self._begun = self._begun, None
         if begun is None:
             self._reopen()
-        frames = self._frames(tally) if begun is None else begun.continued(tally)
+        frames = self._frames(tally, None, self._left_out) if begun is None else begun.continued(tally)
+        wanted = frozenset(self._header.scanned)
+        return (picture for picture in self._placed(frames, tally) if picture.index in wanted)
+
+    def _placed(self, frames: Iterator[tuple[Any, bool]], tally: Tally) -> Iterator[Decoded]:
         last = -1
         for number, (frame, corrupt) in enumerate(frames):
             index = self._place.get(frame.pts, -1) if self._place else number
@@ -120,14 +133,16 @@ class PyAvReader:
             tally.errors += int(corrupt)
             yield Decoded(index, frame, corrupt)
 
-    def _frames(self, tally: Tally, packets: Iterable[Any] | None = None) -> Iterator[tuple[Any, bool]]:
+    def _frames(
+        self, tally: Tally, packets: Iterable[Any] | None = None, left_out: Collection[int] = ()
+    ) -> Iterator[tuple[Any, bool]]:
         started = not self.packets.keys
         for packet in packets if packets is not None else demuxed(self._container, [self._stream]):
             if packet is None:
                 tally.errors += 1
                 continue
             started = started or packet.is_keyframe
-            if not started:
+            if not started or packet.pts in left_out:
                 continue
             tally.errors += int(packet.is_corrupt)
             yield from self._decoded(packet, tally)

@@ -17,19 +17,16 @@ from synflow.media.decoder import Decoded, Missed, Reader, Tally
 from synflow.media.encoder import Encoder
 from synflow.media.render import Pixels, Renderer, cut_to
 
-ENCODES = 5
-"""Most encodes of one clip until two of them agree."""
-
 
 @dataclass(frozen=True)
 class Scanned:
     """What one pass over a source left; see `synflow.contract.Scan` for shapes and units."""
 
     times: list[float]
+    until: list[float]
     luma: Pixels
     color_times: list[float]
     color: list[Pixels]
-    frames: int
     errors: int
     end: float
     combing: list[float]
@@ -38,9 +35,9 @@ class Scanned:
 class Reel:
     """The pictures of one source, at one size of stills.
 
-    Which pictures stills are made of is settled by `synflow.media.grid` from the picture times alone. `stills`
+    Which pictures stills are made of is settled by `synflow.media.grid` before any is decoded. `stills`
     takes them from what the scan kept, or else seeks to the very same ones; only where the source is damaged
-    there does it go through the whole source, which is what the scan does too.
+    there does it go through the whole source.
     """
 
     def __init__(self, reader: Reader, short_side: int) -> None:
@@ -49,31 +46,28 @@ class Reel:
         self._renderer = Renderer(reader.header, short_side)
         self._times = reader.header.times
         width, height = self._renderer.still_size
-        self._grid = grid.still_grid(self._times, width * height * 3 // 2)
+        self._grid = grid.still_grid(self._times, reader.header.scanned, width * height * 3 // 2)
         self._kept: dict[int, Any] | None = None
 
     def scan(self) -> Scanned:
-        """Decode all pictures once; keep those of the grid for `stills`.
+        """Decode the source once, but for spare pictures between others; keep those of the grid for `stills`.
 
         Raises:
             ClipFailure: ``unreadable``: nothing decodes.
         """
         header, render = self.reader.header, self._renderer
         tally, wanted = Tally(header.missing), set(self._grid)
-        lit, tinted = set(grid.luma_grid(self._times)), set(grid.color_grid(self._times))
+        tinted = set(grid.color_grid(self._times, header.scanned))
         places: list[int] = []
         # One array from the start: stacking pictures afterwards would write all of them twice.
-        luma = np.empty((len(lit), *render.luma_size[::-1]), np.uint8)
+        luma = np.empty((len(header.scanned), *render.luma_size[::-1]), np.uint8)
         color_places: list[int] = []
         color: list[Pixels] = []
         combing: list[float] = []
         kept: dict[int, Any] = {}
-        frames = 0
-        for picture in self.reader.pictures(tally):
-            frames += 1
-            if picture.index in lit:
-                luma[len(places)] = render.luma(picture.frame)
-                places.append(picture.index)
+        for picture in self.reader.scanned(tally):
+            luma[len(places)] = render.luma(picture.frame)
+            places.append(picture.index)
             if picture.index in tinted:
                 color_places.append(picture.index)
                 color.append(render.color(picture.frame))
@@ -83,8 +77,11 @@ class Reel:
         if not places:
             raise ClipFailure("unreadable", f"none of {len(self._times)} pictures can be decoded")
         self._kept = kept
-        times = [[float(self._times[k]) for k in found] for found in (places, color_places)]
-        return Scanned(times[0], luma[: len(places)], times[1], color, frames, tally.errors, header.end, combing)
+        nexts = np.append(self._times[1:], header.end)
+        return Scanned(
+            self._times[places].tolist(), nexts[places].tolist(), luma[: len(places)],
+            self._times[color_places].tolist(), color, tally.errors, header.end, combing,
+        )  # fmt: skip
 
     def stills(self, start: float, end: float, count: int, few: int | None = None) -> tuple[list[float], list[Pixels]]:
         """Return times and upright RGB pictures of at most ``count`` stills of ``[start, end)``.
@@ -116,17 +113,6 @@ class Reel:
             ClipFailure: ``unreadable``: no picture of the span can be decoded.
         """
         places = grid.inside(self._times, range(len(self._times)), start, end)
-        seen: set[bytes] = set()
-        # Measured: x264 gave other, equally valid bytes for the same pictures about once in 4,000 encodes, on one
-        # thread and for no reason that was found. Bytes count only when they came out twice.
-        for _ in range(ENCODES):
-            written = self._written(places, edges)
-            if written in seen:
-                return written
-            seen.add(written)
-        raise ClipFailure("unreadable", f"its clip came out different in each of {ENCODES} encodes")
-
-    def _written(self, places: list[int], edges: Edges | None) -> bytes:
         try:
             return self._encode(self.reader.chosen(places), set(places), edges)
         except Missed:

@@ -84,10 +84,10 @@ class Sandbox:
         color = buffers[1] if len(buffers) > 1 else np.zeros(0, np.uint8)
         return Scan(
             times=np.asarray(head["times"], dtype=np.float64),
+            until=np.asarray(head["until"], dtype=np.float64),
             luma=buffers[0].reshape(head["luma"]),
             color_times=np.asarray(head["color_times"], dtype=np.float64),
             color=color.reshape(head["color"]),
-            frames=head["frames"],
             errors=head["errors"],
             end=head["end"],
             combing=np.asarray(head["combing"], dtype=np.float64),

@@ -36,6 +36,12 @@ def read(picture: np.ndarray) -> int:
     return sum(1 << bit for bit, level in enumerate(bars) if level > 128)
 
 
+def numbers(path: Path) -> list[int]:
+    """The numbers of all pictures of a video, in order."""
+    with av.open(str(path)) as container:
+        return [read(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+
+
 @dataclass(frozen=True)
 class Case:
     """How one video is made."""

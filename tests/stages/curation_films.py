@@ -84,7 +84,8 @@ def dissolve(one: Gray, other: Gray, seconds: float) -> Gray:
 def scan_of(film: Gray, fps: float = FPS) -> Scan:
     times = np.arange(len(film)) / fps
     color = np.repeat(film[:: max(1, round(fps / 4)), ::2, ::2, None], 3, axis=3)
-    return Scan(times, film, times[:: max(1, round(fps / 4))], color, len(film), 0, len(film) / fps)
+    until = np.arange(1, len(film) + 1) / fps
+    return Scan(times, until, film, times[:: max(1, round(fps / 4))], color, 0, len(film) / fps)
 
 
 def stills_of(film: Gray, count: int = 8, fps: float = FPS, scale: int = 1) -> Stills:

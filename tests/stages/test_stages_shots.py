@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from curation_films import Films, dissolve, facts_of, hold, sample_of, texture, walk
 from pydantic import ValidationError
 
 from stages.shots import RULE, Shots, ShotsConfig
-from synflow.contract import Drop, Keep, Split, Stage
+from synflow.contract import Drop, Keep, Scan, Split, Stage
 from synflow.media.spans import clip_of
+from synflow.records import Sample
 
 
 def film(seed: int, seconds: float) -> np.ndarray:
@@ -50,6 +53,18 @@ def test_splits_at_a_cut():
     assert len({clip.id for clip in clips if clip}) == 2
     assert {sample.facts["caption_scope"] for sample in outcome.samples} == {"video"}
     assert outcome.samples[0].captions[0].text == "a cat and a dog"
+
+
+def test_pictures_that_were_left_out_at_a_cut_belong_to_neither_side():
+    class Sparse(Films):
+        def scan(self, sample: Sample) -> Scan:
+            scan = super().scan(sample)
+            return replace(scan, times=scan.times[::3], until=scan.until[::3], luma=scan.luma[::3])
+
+    outcome = Shots()([sample_of("a")], Sparse({"a": np.concatenate([film(1, 3.04), film(2, 4)])}))[0]
+    assert isinstance(outcome, Split)
+    # Looked at were the pictures 75 and 78: of 76, the first of the new shot, and of 77 nobody knows.
+    assert [(s.clip.start, s.clip.end) for s in outcome.samples if s.clip] == [(0.0, 3.04), (3.12, 7.04)]
 
 
 def test_a_dissolve_belongs_to_neither_side():

@@ -16,7 +16,7 @@ from synflow.inspect.funnel import funnel
 from synflow.inspect.index import DOMAINS, RunIndex, open_index, overview
 from synflow.inspect.mined import Mined
 from synflow.inspect.provenance import chain
-from synflow.inspect.reasons import meaning, meanings
+from synflow.inspect.reasons import meaning
 from synflow.inspect.rejected import against
 from synflow.inspect.sampler import SIDES, Stored, read_pair
 from synflow.inspect.sheets import Sheet, planned, sheet
@@ -139,11 +139,11 @@ class Desk:
         """Return a page of what was dropped, each with its measure against the threshold."""
         asked = wish("rejects", given)
         found = self._page(asked, given)
-        limits, words = configs(self.index.run), meanings()
+        limits = configs(self.index.run)
         captions = planned(self.index.root, {row["record_id"] for row in found["rows"]})
         for row in found["rows"]:
             row["against"] = against(row, limits)
-            row["meaning"] = meaning(row["stage"], row["reason"], words)
+            row["meaning"] = meaning(row["stage"], row["reason"])
             row["caption"] = str(((captions.get(row["record_id"]) or {}).get("captions") or [""])[0])
         return {**found, "choices": self.tables.choices, "sorts": SORTS}
 
