@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 from stages.rules.topics import topic_of
 from synflow.contract import Context, Decision, Keep, Outcome, Row, StageConfig
 from synflow.ids import unit_of
-from synflow.records import Sample, Task
+from synflow.records import Pair, Sample, Task
 
 
 class QuotaConfig(StageConfig):
@@ -119,13 +119,12 @@ class Quota:
     def apply(self, sample: Sample, decision: Decision) -> Outcome:
         """Return the sample with only the pairs that were chosen, each once."""
         chosen = frozenset(decision.note or ())
-        # Backwards, so that of pairs with one id the one stays that was counted.
-        left = sorted(
-            (p for p in sample.pairs if p.id in chosen), key=lambda p: (p.domain, p.style or ""), reverse=True
-        )
-        pairs = {p.id: p for p in left}
-        kept = dict.fromkeys(p.id for p in sample.pairs if p.id in pairs)
-        return Keep(sample.having(pairs=tuple(pairs[one] for one in kept)))
+        kept: dict[str, Pair] = {}
+        for pair in sample.pairs:
+            if pair.id in chosen:
+                # Of pairs with one id the one stays that was counted.
+                kept[pair.id] = min(kept.get(pair.id, pair), pair, key=lambda p: (p.domain, p.style or ""))
+        return Keep(sample.having(pairs=tuple(kept.values())))
 
 
 def _unrepeated(rows: Sequence[Row], seed: int) -> list[_Offer]:
