@@ -5,7 +5,8 @@ of 8 s from a folder of videos (the real clips beside the checkout, else a rende
 re-encoded copy, a torn file and a text file, and runs each pipeline on them, and on four times as many clips, so that
 start-up and the cost of a clip come apart. A second, small set of known edits shows what each finds. Peers are
 installed once, each in an environment of its own under ``runs/peers``; none is without being named. One that cannot be
-installed or ends with an error is listed with that error.
+installed or ends with an error is listed with that error. With ``--uncut`` the videos are taken as they are, and what
+synflow takes stands beside a bare decode of all their pictures.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shutil
 import statistics
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,12 +188,12 @@ def edits_sample(videos: Path, each: int = 2, good: int = 8) -> Path:
     return folder
 
 
-def bare_decode(corpus: Path) -> float:
-    """Return the CPU-seconds of decoding every picture of a corpus once with one thread, and nothing else."""
+def bare_decode(paths: Iterable[Path]) -> float:
+    """Return the CPU-seconds of decoding every picture of some files once with one thread, and nothing else."""
     began = time.process_time()
-    for path in sorted(corpus.glob("*.mp4")):
+    for path in paths:
         try:
-            with av.open(str(path)) as container:
+            with av.open(str(path), metadata_errors="ignore") as container:
                 stream = container.streams.video[0]
                 stream.thread_type, stream.codec_context.thread_count = "NONE", 1
                 for _ in container.decode(stream):
@@ -199,6 +201,47 @@ def bare_decode(corpus: Path) -> float:
         except (av.FFmpegError, IndexError):
             continue
     return time.process_time() - began
+
+
+def as_they_are(videos: Path, runs: int) -> str:
+    """Return as markdown what the videos of a list take uncut, beside a bare decode before and after each run.
+
+    Start-up is a run of the two smallest files; what is beyond it is the filters'.
+    """
+    rows = [json.loads(line) for line in (videos / "videos.jsonl").read_text().splitlines()]
+    rows = [{**row, "path": str((videos / row["path"]).resolve())} for row in rows]
+    paths = [Path(row["path"]) for row in rows]
+    small = sorted(rows, key=lambda row: Path(row["path"]).stat().st_size)[:2]
+    figures: dict[str, list[float]] = {"bare decode": [], "start-up": [], "whole run": []}
+    ratios: dict[str, list[float]] = {"whole run": [], "filters": []}
+    for _ in range(runs):
+        before = bare_decode(paths)
+        start, whole = (_listed(listed, CACHE / "out" / "as-they-are") for listed in (small, rows))
+        bare = (before + bare_decode(paths)) / 2
+        for name, value in zip(figures, (bare, start, whole), strict=True):
+            figures[name].append(value)
+        ratios["whole run"].append(whole / bare)
+        ratios["filters"].append((whole - start) / bare)
+    lines = [
+        f"{machine()}. {len(rows)} files as they are; medians and ranges of {runs} runs.",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    lines += [f"| {name}, CPU-s | {spread(values)} |" for name, values in figures.items()]
+    lines += [f"| {name} ÷ bare decode | {spread(values, 2)} |" for name, values in ratios.items()]
+    return "\n".join(lines)
+
+
+def _listed(rows: list[dict[str, Any]], folder: Path) -> float:
+    """Return the CPU-seconds of a run of a list of videos."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "videos.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    usage, _, error = run_once("synflow", folder, folder / "out")
+    if error:
+        raise SystemExit(f"synflow: {error}")
+    return usage.cpu
 
 
 def slope(result: Runs, sizes: dict[str, int]) -> tuple[float, float] | None:
@@ -251,9 +294,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--no-slope", action="store_true", help="only the small corpus")
     parser.add_argument("--no-edits", action="store_true", help="leave out the known edits")
+    parser.add_argument("--uncut", action="store_true", help="only what the listed videos take as they are")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
     videos = (options.videos or default_videos()).resolve()
+    if options.uncut:
+        print(as_they_are(videos, options.runs))
+        return
     ready = ["synflow", *(peer for peer in ENVIRONMENTS if state_of(peer)["state"] == "ready")]
     every = ["synflow", *ENVIRONMENTS]
     peers = every if options.peers == "all" else options.peers.split(",") if options.peers else ready
@@ -264,7 +311,7 @@ def main() -> None:
         corpora["108"] = peers_corpus(videos, 4)
     sizes = {size: int(size) for size in corpora}
     edits = None if options.no_edits else edits_sample(videos)
-    bare = [bare_decode(corpora["30"]) for _ in range(options.runs)]
+    bare = [bare_decode(sorted(corpora["30"].glob("*.mp4"))) for _ in range(options.runs)]
     results: dict[str, Runs] = {}
     for peer in peers:
         results[peer] = compared(peer, corpora, edits, options.runs)
