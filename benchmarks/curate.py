@@ -122,6 +122,9 @@ def compared(peer: str, corpora: dict[str, Path], edits: Path | None, runs: int)
         state = installed(peer)
         if state["state"] != "ready":
             result.error = f"not installed: {state.get('error', state['state'])}"
+        elif lacks := ENVIRONMENTS[peer].lacks:
+            result.error = f"not on the path: {', '.join(lacks)}"
+        if result.error:
             return result
     for size, corpus in corpora.items():
         for number in range(runs):

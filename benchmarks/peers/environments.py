@@ -30,13 +30,21 @@ class Environment:
         title: name and version, as the table shows them.
         steps: arguments of each call. torch comes first where it is needed, so that its build for CPUs is taken.
         notes: what had to be done beside, for the reader of the table.
+        programs: what must be on the path. Without them some peers end with 0 and no clip.
     """
 
     title: str
     steps: tuple[tuple[str, ...], ...]
     notes: str = ""
+    programs: tuple[str, ...] = ()
+
+    @property
+    def lacks(self) -> list[str]:
+        """The programs that are not there."""
+        return [program for program in self.programs if shutil.which(program) is None]
 
 
+FFMPEG = ("ffmpeg", "ffprobe")
 TORCH = ("torch==2.13.0",)
 
 ENVIRONMENTS: dict[str, Environment] = {
@@ -59,6 +67,7 @@ ENVIRONMENTS: dict[str, Environment] = {
             ("--no-deps", "video2dataset==1.3.0"),
         ),
         "needs pins of 2024, an empty torchaudio, and files served over HTTP",
+        FFMPEG,
     ),
     "data-juicer": Environment(
         "Data-Juicer 1.6.1",
@@ -80,7 +89,8 @@ ENVIRONMENTS: dict[str, Environment] = {
                 "imageio-ffmpeg", "torch==2.13.0",
             ),
         ),
-        "needs ffprobe on the path; told of 16 CPUs, else it waits for ever on two; libx264 stands in for libopenh264",
+        "told of 16 CPUs, else it waits for ever on two; libx264 stands in for libopenh264",
+        FFMPEG,
     ),
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from synflow.media.grid import nearest
 from synflow.media.picture import inside_bars
 
 SIDE = 12
@@ -75,14 +76,15 @@ def signature(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Si
     """Return the fingerprint of a clip, given all its pictures: seconds ``[n]`` and luma ``[n, h, w]``, n >= 1."""
     top, bottom, left, right = _inside(luma)
     length = float(times[-1] - times[0]) if len(times) > 1 else 0.0
-    places = _spread(times, int(np.clip(round(RATE * length), FEWEST_LOOKS, LOOKS)))
-    thumbs = _small(luma[places, top:bottom, left:right], SIDE)
+    moments = _moments(times, int(np.clip(round(RATE * length), FEWEST_LOOKS, LOOKS)))
+    inner = luma[:, top:bottom, left:right]
+    thumbs = _levels(_shown(times, inner, moments))
     pictures = unit(thumbs)
     if energy(pictures) >= STILL_CHANGE:
         return Signature(thumbs[_course(pictures, MOST)])
-    few = np.unique(np.linspace(0, len(places) - 1, STILL).round().astype(int))
-    shown = luma[places[few], top:bottom, left:right].mean(axis=0).astype(np.uint8)
-    return Signature(thumbs[few], _small(shown[None], DETAIL)[0])
+    few = np.unique(np.linspace(0, len(moments) - 1, STILL).round().astype(int))
+    mean = inner[nearest(times, moments[few])].mean(axis=0).astype(np.uint8)
+    return Signature(thumbs[few], _levels(_by_area(mean[None], DETAIL))[0])
 
 
 def track(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Signature:
@@ -91,8 +93,7 @@ def track(times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8]) -> Signat
     length = float(times[-1] - times[0]) if len(times) > 1 else 0.0
     if length * RATE <= LOOKS:
         return signature(times, luma)
-    places = _spread(times, round(RATE * length))
-    thumbs = _small(luma[places, top:bottom, left:right], SIDE)
+    thumbs = _levels(_shown(times, luma[:, top:bottom, left:right], _moments(times, round(RATE * length))))
     return Signature(thumbs[_course(unit(thumbs), len(thumbs))])
 
 
@@ -190,14 +191,29 @@ def _steps(count: int) -> npt.NDArray[np.float64]:
     return np.linspace(0, 1, count)[1:-1]
 
 
-def _spread(times: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
-    wanted = np.linspace(float(times[0]), float(times[-1]), count)
-    return np.unique(np.clip(np.searchsorted(times, wanted - 1e-6), 0, len(times) - 1))
+def _moments(times: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+    return np.linspace(float(times[0]), float(times[-1]), min(count, len(times)))
 
 
-def _small(pictures: npt.NDArray[np.uint8], side: int) -> Thumbs:
-    """Return pictures of ``side`` pixels each way, whatever their brightness and contrast were."""
-    small = _by_area(pictures, side).reshape(len(pictures), -1)
+def _shown(
+    times: npt.NDArray[np.float64], luma: npt.NDArray[np.uint8], moments: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Return what a clip shows at some moments, ``[k, 12, 12]``, interpolated between the pictures around each.
+
+    Of a copy of another rate or codec, other pictures lie there: the nearest ones may be a twelfth of a second apart.
+    """
+    after = np.clip(np.searchsorted(times, moments - 1e-6), 0, len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    places, where = np.unique(np.concatenate([before, after]), return_inverse=True)
+    small = _by_area(luma[places], SIDE)[where]
+    share = np.clip((moments - times[before]) / np.maximum(1e-6, times[after] - times[before]), 0, 1)[:, None, None]
+    between = (1 - share) * small[: len(moments)] + share * small[len(moments) :]
+    return np.rint(between).astype(np.float32)
+
+
+def _levels(pictures: npt.NDArray[np.float32]) -> Thumbs:
+    """Return small pictures ``[k, side, side]`` in levels that do not depend on their brightness and contrast."""
+    small = pictures.reshape(len(pictures), -1)
     middle, spread = small.mean(axis=1, keepdims=True), small.std(axis=1, keepdims=True)
     least = np.maximum(np.float32(2.0), np.float32(0.4) * spread)
     for _ in range(2):
@@ -205,7 +221,7 @@ def _small(pictures: npt.NDArray[np.uint8], side: int) -> Thumbs:
         within = np.clip(small, middle - 2 * spread, middle + 2 * spread)
         middle, spread = within.mean(axis=1, keepdims=True), np.maximum(least, within.std(axis=1, keepdims=True))
     level = np.clip(np.round(LEVELS / 2 + LEVELS / 5.2 * (small - middle) / spread), 0, LEVELS - 1)
-    return np.asarray(level, np.uint8).reshape(len(pictures), side, side)
+    return np.asarray(level, np.uint8).reshape(pictures.shape)
 
 
 def _by_area(pictures: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.float32]:

@@ -299,6 +299,16 @@ def test_few_pictures_are_kept_of_what_changes_little():
     assert len(prints(slow[:50]).thumbs) < len(prints(quick).thumbs) <= MOST
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_it_does_not_matter_which_pictures_were_looked_at(seed: int):
+    pictures = film(seed, 40 + seed, 6.0)[::2]  # twice as fast
+    times = np.arange(len(pictures)) / FPS
+    some = np.flatnonzero(np.arange(len(pictures)) % 5 % 3 == 0)  # gaps of two and three pictures in turn
+    whole, sparse = signature(times, pictures), signature(times[some], pictures[some])
+    found = compare(whole, sparse)
+    assert found.copy and found.change > 0.95, found
+
+
 def test_a_track_of_a_long_video_holds_any_part_of_it():
     pictures = film(seconds=40)
     whole = track(np.arange(len(pictures)) / FPS, pictures)
