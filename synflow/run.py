@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from synflow.durable import append_lines, forget, make_folder
+from synflow.durable import append_lines, forget
 from synflow.earlier import identity_of
 from synflow.engine import Engine, ExecutorFactory
 from synflow.errors import Damage, Interrupted, UsageError
@@ -21,7 +21,7 @@ from synflow.ids import canonical
 from synflow.manifest import Manifest
 from synflow.plan import PACK
 from synflow.store.layout import RunLayout
-from synflow.store.lock import Lock
+from synflow.store.lock import Lock, lock_of
 from synflow.store.log import RunLog
 from synflow.store.metrics import MetricsFile
 from synflow.store.negatives import folder_of, versions
@@ -162,8 +162,7 @@ def _check_withdrawals(layout: RunLayout) -> None:
 def _locked(
     layout: RunLayout, drive: Callable[[RunLayout, RunLog], None], listener: Listener | None, lock: Lock | None
 ) -> RunState:
-    make_folder(layout.root)
-    with lock or Lock(layout.lock):
+    with lock or lock_of(layout.root):
         metrics = MetricsFile(layout)
 
         def tell(event: dict[str, Any]) -> None:
@@ -178,7 +177,11 @@ def _locked(
             log({"event": "interrupted"})
             raise Interrupted("interrupted; what is done is kept", f"`synflow resume {layout.root}` goes on") from None
         finally:
-            metrics.write()
+            if layout.identity.exists():
+                metrics.write()
+            else:
+                # Nothing is left behind of a run that was not begun.
+                layout.unprepare()
         return survey(layout.root)
 
 

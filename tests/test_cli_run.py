@@ -94,6 +94,23 @@ def test_a_wrong_manifest_is_told_in_two_lines(folder: Path, capsys: pytest.Capt
     assert len(lines) == 2 and "shard_clip" in lines[0] and "shard_clips" in " ".join(lines)
 
 
+@pytest.mark.parametrize("given", ["", "empty", "by the manifest"])
+def test_a_list_that_is_not_there_leaves_nothing(
+    given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "little.yaml").write_text(MANIFEST)
+    out = tmp_path / ("run" if given == "by the manifest" else "out")
+    if given == "empty":
+        out.mkdir()
+    chosen = [] if given == "by the manifest" else ["--out", str(out)]
+    assert main(["run", str(tmp_path / "little.yaml"), *chosen]) == 2
+    cause, remedy = capsys.readouterr().err.splitlines()
+    assert cause.startswith("error: ") and cause.endswith("there is no such list of clips")
+    assert remedy.startswith("remedy: ")
+    assert out.exists() == (given == "empty")
+    assert not out.exists() or not list(out.iterdir())
+
+
 def test_damage_is_found_and_mended(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "run"
     shutil.copytree(folder / "run", root)

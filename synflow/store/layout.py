@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,3 +113,11 @@ class RunLayout:
         for name in passes:
             make_folder(self.receipts(name))
             make_folder(self.root / "journal" / name)
+
+    def unprepare(self) -> None:
+        """Take away the folders of a run that was not begun, as far as they are empty."""
+        each = [folder for kind in ("receipts", "journal") for folder in (self.root / kind).glob("*")]
+        own = (self.objects, self.staging, self.settled, self.index, self.shards)
+        for folder in (*each, *own, self.root / "receipts", self.root / "journal"):
+            with contextlib.suppress(OSError):
+                folder.rmdir()

@@ -95,9 +95,19 @@ def early_lock(root: Path) -> Lock | None:
                     return None
             elif root.exists() or not root.parent.is_dir():
                 return None
+    return lock_of(root)
+
+
+def lock_of(root: Path) -> Lock:
+    """Lock a run directory, which is made where it is not there.
+
+    Raises:
+        Refused: another driver holds it. UsageError, ServiceDown: it cannot be written.
+    """
+    with told(root):
         fresh = not root.is_dir()
     make_folder(root)
-    lock = Lock(path)
+    lock = Lock(root / "lock")
     lock.folder_made = fresh
     return lock
 
