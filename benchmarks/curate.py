@@ -211,8 +211,9 @@ def as_they_are(videos: Path, runs: int) -> str:
 
     Start-up is a run of the two smallest files; what is beyond it is the filters'.
     """
-    rows = [json.loads(line) for line in (videos / "videos.jsonl").read_text().splitlines()]
-    rows = [{**row, "path": str((videos / row["path"]).resolve())} for row in rows]
+    beside = videos if (videos / "videos.jsonl").exists() else videos.parent
+    rows = [json.loads(line) for line in (beside / "videos.jsonl").read_text().splitlines()]
+    rows = [{**row, "path": str((beside / row["path"]).resolve())} for row in rows]
     paths = [Path(row["path"]) for row in rows]
     small = sorted(rows, key=lambda row: Path(row["path"]).stat().st_size)[:2]
     figures: dict[str, list[float]] = {"bare decode": [], "start-up": [], "whole run": []}
