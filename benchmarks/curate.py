@@ -3,8 +3,8 @@
 ``python benchmarks/curate.py [VIDEOS] [--peers synflow,ray-data,...|all] [--runs 3] [--json FILE]`` cuts equal clips
 of 8 s from a folder of videos (the real clips beside the checkout, else a rendered world), adds an exact copy, a
 re-encoded copy, a torn file and a text file, and runs each pipeline on them, and on four times as many clips, so that
-start-up and the cost of a clip come apart. A second, small set of known edits shows what each finds. Peers are
-installed once, each in an environment of its own under ``runs/peers``; none is without being named. One that cannot be
+start-up and the cost of a clip come apart. A second, small set of known edits shows what each finds. All are
+installed once, each in an environment of its own under ``runs/peers``; no peer is without being named. One that cannot be
 installed or ends with an error is listed with that error. With ``--uncut`` the videos are taken as they are, and what
 synflow takes stands beside a bare decode of all their pictures.
 """
@@ -79,7 +79,7 @@ def command_of(peer: str, corpus: Path, out: Path) -> list[str]:
         return [str(python_of(peer)), str(HERE / SCRIPTS[peer]), str(corpus), str(out)]
     manifest = out / "manifest.yaml"
     manifest.write_text(MANIFEST.format(list=corpus / "videos.jsonl"))
-    return [sys.executable, "-m", "synflow", "run", str(manifest), "--out", str(out / "run")]
+    return [str(python_of(peer)), "-m", "synflow", "run", str(manifest), "--out", str(out / "run")]
 
 
 def told_by(peer: str, out: Path) -> dict[str, Any]:
@@ -117,15 +117,9 @@ def run_once(peer: str, corpus: Path, out: Path) -> tuple[Usage, dict[str, Any],
 
 def compared(peer: str, corpora: dict[str, Path], edits: Path | None, runs: int) -> Runs:
     """Run one pipeline on all corpora, ``runs`` times each, and on the edits once."""
-    result = Runs("synflow" if peer == "synflow" else ENVIRONMENTS[peer].title)
-    if peer != "synflow":
-        state = installed(peer)
-        if state["state"] != "ready":
-            result.error = f"not installed: {state.get('error', state['state'])}"
-        elif lacks := ENVIRONMENTS[peer].lacks:
-            result.error = f"not on the path: {', '.join(lacks)}"
-        if result.error:
-            return result
+    result = Runs(ENVIRONMENTS[peer].title, error=missing(peer))
+    if result.error:
+        return result
     for size, corpus in corpora.items():
         for number in range(runs):
             out = CACHE / "out" / f"{peer}-{size}"
@@ -142,6 +136,15 @@ def compared(peer: str, corpora: dict[str, Path], edits: Path | None, runs: int)
         _, told, error = run_once(peer, edits, CACHE / "out" / f"{peer}-edits")
         result.verdicts |= {"edits": error} if error else edited(edits, told)
     return result
+
+
+def missing(peer: str) -> str:
+    """Install a pipeline where it is not; return what it lacks still, or nothing."""
+    state = installed(peer)
+    if state["state"] != "ready":
+        return f"not installed: {state.get('error', state['state'])}"
+    lacks = ENVIRONMENTS[peer].lacks
+    return f"not on the path: {', '.join(lacks)}" if lacks else ""
 
 
 def planted(corpus: Path, told: dict[str, Any]) -> dict[str, str]:
@@ -303,13 +306,14 @@ def main() -> None:
     options = parser.parse_args()
     videos = (options.videos or default_videos()).resolve()
     if options.uncut:
+        if error := missing("synflow"):
+            raise SystemExit(f"synflow: {error}")
         print(as_they_are(videos, options.runs))
         return
-    ready = ["synflow", *(peer for peer in ENVIRONMENTS if state_of(peer)["state"] == "ready")]
-    every = ["synflow", *ENVIRONMENTS]
-    peers = every if options.peers == "all" else options.peers.split(",") if options.peers else ready
-    if unknown := [peer for peer in peers if peer not in every]:
-        parser.error(f"unknown peer {unknown[0]}: expected {', '.join(every)}")
+    ready = [peer for peer in ENVIRONMENTS if peer == "synflow" or state_of(peer)["state"] == "ready"]
+    peers = list(ENVIRONMENTS) if options.peers == "all" else options.peers.split(",") if options.peers else ready
+    if unknown := [peer for peer in peers if peer not in ENVIRONMENTS]:
+        parser.error(f"unknown peer {unknown[0]}: expected {', '.join(ENVIRONMENTS)}")
     corpora = {"30": peers_corpus(videos)}
     if not options.no_slope:
         corpora["108"] = peers_corpus(videos, 4)

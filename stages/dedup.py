@@ -49,7 +49,7 @@ class Dedup:
     """
 
     name: ClassVar[str] = "dedup"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     Config: ClassVar[type[StageConfig]] = DedupConfig
     rank: ClassVar[int] = 10
     uses: ClassVar[frozenset[str]] = frozenset({"media", "embed"})

@@ -62,7 +62,7 @@ class Dynamics:
     """Drops static clips, and on request those that jump; notes what the camera does and what moves."""
 
     name: ClassVar[str] = "dynamics"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     Config: ClassVar[type[StageConfig]] = DynamicsConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})

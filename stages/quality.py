@@ -94,7 +94,7 @@ class Quality:
     """Cuts bars off; drops clips that are black, blurred, frozen, blocky or slides, and what else is asked for."""
 
     name: ClassVar[str] = "quality"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     Config: ClassVar[type[StageConfig]] = QualityConfig
     whole_shard: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset({"media"})

@@ -45,7 +45,7 @@ class Shots:
     """Splits a video at its cuts into clips of ``min_clip..max_clip`` seconds."""
 
     name: ClassVar[str] = "shots"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     Config: ClassVar[type[StageConfig]] = ShotsConfig
     whole_shard: ClassVar[bool] = False
     divides: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The environments of the peers: what each needs to be installed, each in a virtual environment of its own.
+"""The environments of synflow and its peers: what each needs to be installed, in a virtual environment of its own.
 
 Run alone, ``python benchmarks/peers/environments.py [PEER ...]`` installs those named (all where none is).
 """
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CACHE = HERE.parent.parent / "runs" / "peers"
+ROOT = HERE.parent.parent
+CACHE = ROOT / "runs" / "peers"
 """Where the environments are; ignored by git. 1 to 8 GB each."""
 
 NICE = 19
@@ -48,6 +49,9 @@ FFMPEG = ("ffmpeg", "ffprobe")
 TORCH = ("torch==2.13.0",)
 
 ENVIRONMENTS: dict[str, Environment] = {
+    "synflow": Environment(
+        "synflow", (("--constraint", str(ROOT / "constraints.txt"), "--editable", str(ROOT)),), "this checkout, no extras"
+    ),
     "daft": Environment("Daft 0.7.26", (("daft==0.7.26", "av", "numpy", "pillow"),)),
     "ray-data": Environment(
         "Ray Data 2.60.0",

@@ -164,6 +164,9 @@ class RuleSet(RulePart):
 
 _FLAGS = re.IGNORECASE | re.DOTALL
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""That of libyaml where PyYAML was built with it: it takes a tenth of the time."""
+
 
 @lru_cache(maxsize=512)
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -181,7 +184,7 @@ def _tidy(text: str) -> str:
 
 def read_rules(text: str) -> RuleSet:
     """Return the rules in a YAML text, their examples checked."""
-    return RuleSet.model_validate(yaml.safe_load(text))
+    return RuleSet.model_validate(yaml.load(text, _LOADER))
 
 
 @lru_cache(maxsize=1)

@@ -63,13 +63,14 @@ def common(language: str) -> Mapping[str, int]:
 def _read(language: str, most: int) -> Mapping[str, int]:
     if not listed(language):
         return {}
-    header, *bins = msgpack.unpackb(gzip.decompress(_files()[language].read_bytes()), raw=False)
+    # Unpacked one place after the other: the rare words, half of a list, need not be made.
+    places = msgpack.Unpacker(raw=False)
+    places.feed(gzip.decompress(_files()[language].read_bytes()))
+    count = places.read_array_header() - 1
+    header = places.unpack()
     if header != {"format": "cB", "version": 1}:
         raise ValueError(f"the list of words of {language} has an unknown format: {header}")
-    known: dict[str, int] = {}
-    for place, words in enumerate(bins[: most + 1]):
-        known.update(dict.fromkeys(words, place))
-    return known
+    return {word: place for place in range(min(count, most + 1)) for word in places.unpack()}
 
 
 def listed_word(word: str, language: str) -> bool:

@@ -17,6 +17,7 @@ from synflow.executors.packing import work_pack
 from synflow.executors.samples import SampleWork
 from synflow.executors.takeover import journals_of
 from synflow.ids import digest_of
+from synflow.media.heap import keep_memory
 from synflow.media.sandbox import Sandbox
 from synflow.models.contract import open_embedder, open_vlm
 from synflow.models.journal import Journalled
@@ -36,6 +37,7 @@ class Worker:
     def __init__(self, spec: Mapping[str, Any]) -> None:
         # A worker is one process on one CPU; OpenCV would otherwise start a thread for each that it sees.
         cv2.setNumThreads(1)
+        keep_memory()
         self.spec = spec
         self.layout = RunLayout(Path(spec["root"]))
         self._stages: dict[str, Bound] = {}

@@ -22,19 +22,13 @@ import cv2
 from synflow.errors import ClipFailure
 from synflow.media import seccomp, wire
 from synflow.media.decoder import Decoder, Reader, load_decoder
+from synflow.media.heap import keep_memory
 from synflow.media.reel import Reel, stacked
 from synflow.media.source import Place, Source
 
 Reply = tuple[dict[str, Any], list[Any]]
 
 _PR_SET_PDEATHSIG = 1
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-
-KEPT, LARGE = 64 << 20, 16 << 20
-"""Bytes of freed memory that stay with the process, and size from which a buffer is given back at once. Left to
-itself, glibc returns the pictures of each source to the system and gets them back page by page for the next: measured
-770 page faults a clip of 8 s, of about 5 microseconds each in a virtual machine."""
 
 
 class Bench:
@@ -134,14 +128,6 @@ def limit(memory: int, lifeline: int, main_thread: bool) -> dict[str, Any]:
     for name, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_AS, memory)):
         resource.setrlimit(name, (value, value))
     return {"memory": memory, "file_size": 0, "core": 0, "lifeline": True}
-
-
-def keep_memory() -> None:
-    """Let freed memory stay with the process for the next source, where the C library can be told so."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, LARGE)
-        mallopt(_M_TRIM_THRESHOLD, KEPT)
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, bench: Bench) -> None:

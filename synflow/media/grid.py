@@ -7,6 +7,7 @@ pictures that a scan kept, or decoded by seeking, it is the very same picture wi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Iterator, Sequence
 
@@ -29,9 +30,9 @@ COLOR_STEP = 0.5
 COLOR_COUNT = 600
 """Most colour thumbnails of a scan."""
 
-LUMA_STEP = 1 / 31
-"""Seconds between brightness pictures, at least: a source of 30 pictures a second or fewer keeps all of them that other
-pictures refer to."""
+LUMA_STEP = 1 / 16.5
+"""Seconds between brightness pictures, at least, unless longer gaps than `LUMA_GAP` come of it: a source of 17 to 20 or
+of 16 pictures a second or fewer keeps all of them that other pictures refer to, one of 24 to 30 every second one."""
 
 LUMA_GAP = 0.1
 """Seconds between brightness pictures, at most, where there are enough: spare pictures are taken only to keep to it."""
@@ -96,10 +97,10 @@ def luma_grid(times: Times, spare: Collection[int] = ()) -> list[int]:
 
 
 def _apart(times: Times, places: Sequence[int]) -> Iterator[int]:
-    """Yield those of ``places`` that lie `LUMA_STEP` or more behind the one before."""
+    """Yield those of ``places`` that lie `LUMA_STEP` or more behind the one before, and the last before a long gap."""
     last = -np.inf
-    for place in places:
-        if times[place] - last >= LUMA_STEP:
+    for place, after in itertools.pairwise([*places, *places[-1:]]):
+        if times[place] - last >= LUMA_STEP or times[after] - last > LUMA_GAP + EDGE:
             yield place
             last = times[place]
 

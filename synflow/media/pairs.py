@@ -303,7 +303,11 @@ def _length(flow: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def _strongest(rest: npt.NDArray[np.float32]) -> float:
     """Return the mean of the strongest 5 %."""
     count = max(1, rest.size // 20)
-    return float(np.partition(rest.ravel(), -count)[-count:].mean())
+    # Most places have none, and a partition takes ten times as long among equal values.
+    some = rest[rest > 0]
+    if len(some) > count:
+        some = np.partition(some, len(some) - count)[-count:]
+    return float(some.sum()) / count
 
 
 def _high(values: npt.NDArray[np.float32]) -> float:

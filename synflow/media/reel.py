@@ -66,7 +66,7 @@ class Reel:
         combing: list[float] = []
         kept: dict[int, Any] = {}
         for picture in self.reader.scanned(tally):
-            luma[len(places)] = render.luma(picture.frame)
+            render.luma(picture.frame, luma[len(places)])
             places.append(picture.index)
             if picture.index in tinted:
                 color_places.append(picture.index)

@@ -42,9 +42,6 @@ _LIMITED, _FULL = int(ColorRange.MPEG), int(ColorRange.JPEG)
 
 Pixels = npt.NDArray[np.uint8]
 
-FULL_RANGE = np.clip(np.floor((np.arange(256) - 16) * 255 / 219 + 0.5), 0, 255).astype(np.uint8)
-"""Limited-range brightness (16..235) as full range."""
-
 
 def fit_longer(size: tuple[int, int], longer: int) -> tuple[int, int]:
     """Return ``size`` (width, height) scaled so that the longer side is ``longer``, each side at least 1."""
@@ -63,7 +60,8 @@ def fit_shorter(size: tuple[int, int], shorter: int) -> tuple[int, int]:
 class Renderer:
     """Renders the pictures of one source.
 
-    It holds one scaler for each kind of picture: setting one up anew costs six times what scaling costs.
+    It holds one scaler for each kind of picture: setting one up anew costs six times what scaling costs. What halving
+    leaves of a picture is shared by its brightness, its thumbnail and its still.
 
     Args:
         header: of the source; sizes and orientation follow from it, also where the resolution changes midway.
@@ -77,22 +75,27 @@ class Renderer:
         self.color_size = fit_longer(header.display, COLOR_SIDE)
         self.still_size = fit_shorter(header.display, short_side)
         self._luma, self._color, self._still, self._rgb = (VideoReformatter() for _ in range(4))
-        self._scratch: dict[tuple[int, int], Pixels] = {}
+        self._halves = Halves()
 
-    def luma(self, frame: Any) -> Pixels:
-        """Return the brightness of ``frame``, full range, shape ``[h, w]``."""
-        width, height = self.luma_size[::-1] if self._turns % 2 else self.luma_size
-        if (plane := _brightness(frame)) is not None and (
-            halved := _halved(plane, width, height, self._scratch)
-        ) is not None:
-            full = halved.copy() if _range(frame) is ColorRange.JPEG else cv2.LUT(halved, FULL_RANGE)
-            return self._upright(np.asarray(full, np.uint8))
-        small = self._scaled(self._luma, frame, self.luma_size, "gray", Interpolation.AREA)
-        return self._upright(small.to_ndarray())
+    def luma(self, frame: Any, into: Pixels | None = None) -> Pixels:
+        """Return the brightness of ``frame``, full range, shape ``[h, w]``; it is also written ``into`` an array."""
+        width, height = self._stored(self.luma_size)
+        if frame.format.name in _PLANAR and (small := self._halves.brightness(frame, width, height)) is not None:
+            plain = into if into is not None and not self._turns and not self._mirrored else None
+            luma = self._upright(_full_range(small, plain) if _range(frame) is ColorRange.MPEG else small.copy())
+        else:
+            scaled = self._scaled(self._luma, frame, self.luma_size, "gray", Interpolation.AREA)
+            luma = self._upright(scaled.to_ndarray())
+        if into is not None and luma is not into:
+            into[:] = luma
+        return luma
 
     def color(self, frame: Any) -> Pixels:
         """Return a thumbnail of ``frame``, RGB, shape ``[h, w, 3]``."""
-        small = self._scaled(self._color, frame, self.color_size, "rgb24", Interpolation.AREA)
+        width, height = self._stored(self.color_size)
+        # At twice its size: what a halving leaves out at an edge then hardly shows.
+        less = self._halves.reduced(frame, 2 * width, 2 * height)
+        small = self._scaled(self._color, less, self.color_size, "rgb24", Interpolation.AREA)
         return self._upright(small.to_ndarray())
 
     def still(self, frame: Any) -> Any:
@@ -100,13 +103,10 @@ class Renderer:
 
         Where the source has that size already, it is ``frame`` itself and costs nothing.
         """
-        width, height = self.still_size[::-1] if self._turns % 2 else self.still_size
-        if frame.format.name == "yuv420p" and _range(frame) is ColorRange.MPEG:
-            while frame.width >= 2 * width and frame.height >= 2 * height and not (frame.width % 4 or frame.height % 4):
-                frame = _half(frame)
-        kept = self._scaled(self._still, frame, self.still_size, "yuv420p", Interpolation.AREA)
+        less = self._halves.reduced(frame, *self._stored(self.still_size))
+        kept = self._scaled(self._still, less, self.still_size, "yuv420p", Interpolation.AREA)
         if kept is not frame:
-            kept.colorspace, kept.color_range = int(_matrix(frame)), int(ColorRange.MPEG)
+            kept.colorspace, kept.color_range = int(_matrix(less)), int(ColorRange.MPEG)
         return kept
 
     def rgb(self, still: Any) -> Pixels:
@@ -124,6 +124,10 @@ class Renderer:
         size = frame.width, frame.height
         return self._scaled(VideoReformatter(), frame, size, "yuv420p", Interpolation.AREA, turned=True)
 
+    def _stored(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return an upright ``size`` as pictures are stored: turned back."""
+        return (size[1], size[0]) if self._turns % 2 else size
+
     def _upright(self, pixels: Pixels) -> Pixels:
         if self._mirrored:
             pixels = np.flipud(pixels)
@@ -132,7 +136,7 @@ class Renderer:
     def _scaled(
         self, scaler: Any, frame: Any, size: tuple[int, int], form: str, how: Any, *, turned: bool = False
     ) -> Any:
-        width, height = (size[1], size[0]) if self._turns % 2 and not turned else size
+        width, height = size if turned else self._stored(size)
         matrix = _matrix(frame)
         return scaler.reformat(
             frame,
@@ -148,39 +152,74 @@ class Renderer:
         )
 
 
-def _brightness(frame: Any) -> Pixels | None:
-    """Return a view of the brightness plane of ``frame``, shape ``[h, w]``; None where it has none in bytes."""
-    if frame.format.name not in _PLANAR:
-        return None
-    plane = frame.planes[0]
-    return _rows(plane)[:, : plane.width]
-
-
-def _halved(
-    plane: Pixels, width: int, height: int, scratch: dict[tuple[int, int], Pixels] | None = None
-) -> Pixels | None:
-    """Return ``plane`` at ``width`` x ``height``, or None where halving it does not lead there or near.
+class Halves:
+    """The planes of one picture at half its size, a quarter and so on, each made once, when it is first asked for.
 
     Halving is vectorized: it costs half of what the scaler takes for the common sizes, 640 x 360 and 1280 x 720, and a
-    fifth for large ones. A last odd row or column is left out.
-
-    Args:
-        plane: brightness, ``[h, w]``.
-        width: of the result, in pixels.
-        height: likewise.
-        scratch: pictures of each size that are written to, the result among them, until the next call: memory that is
-            warm already costs less than fresh one.
+    fifth for large ones. A last odd row or column is left out. The arrays are written to again for the next picture:
+    memory that is warm already costs less than fresh one.
     """
-    times, how = _halvings(*plane.shape, width, height)
-    if not times:
-        return None
-    held = scratch if scratch is not None else {}
-    for _ in range(times):
-        rows, columns = plane.shape[0] // 2, plane.shape[1] // 2
-        if plane.shape != (2 * rows, 2 * columns):
-            plane = plane[: 2 * rows, : 2 * columns]
-        plane = _resized(plane, columns, rows, cv2.INTER_AREA, held)
-    return plane if plane.shape == (height, width) else _resized(plane, width, height, how, held)
+
+    def __init__(self) -> None:
+        self._frame: Any = None
+        self._levels: dict[int, list[Pixels]] = {}
+        self._scratch: dict[tuple[int, int, int], Pixels] = {}
+
+    def brightness(self, frame: Any, width: int, height: int) -> Pixels | None:
+        """Return the brightness of ``frame`` at ``width`` x ``height``, None where halving does not lead there or near.
+
+        Its first plane must be the brightness, in bytes. The result holds until the next call.
+        """
+        times, how = _halvings(frame.height, frame.width, width, height)
+        if not times:
+            return None
+        plane = self._plane(frame, 0, times)
+        return plane if plane.shape == (height, width) else self._resized(plane, (-1, width, height), how)
+
+    def reduced(self, frame: Any, width: int, height: int) -> Any:
+        """Return ``frame`` halved as often as that leaves ``width`` x ``height`` or more: itself where that is never.
+
+        Only pictures in yuv420p are halved: fifteen times cheaper than the scaler. The range of brightness stays.
+        """
+        times = min(frame.width // width, frame.height // height).bit_length() - 1
+        if times < 1 or frame.format.name not in ("yuv420p", "yuvj420p"):
+            return frame
+        planes = [self._plane(frame, number, times) for number in range(3)]
+        # Brightness must be twice as large as colour, to the pixel.
+        rows, columns = (min(planes[0].shape[k] // 2, planes[1].shape[k]) for k in (0, 1))
+        small = av.VideoFrame(2 * columns, 2 * rows, "yuv420p")
+        small.colorspace, small.color_range = int(_matrix(frame)), int(_range(frame))
+        for number, (plane, target) in enumerate(zip(planes, small.planes, strict=True)):
+            size = (2 * rows, 2 * columns) if number == 0 else (rows, columns)
+            _rows(target)[: size[0], : size[1]] = plane[: size[0], : size[1]]
+        return small
+
+    def _plane(self, frame: Any, number: int, times: int) -> Pixels:
+        """Return a plane of ``frame``, halved ``times`` times."""
+        if frame is not self._frame:
+            self._frame, self._levels = frame, {}
+        levels = self._levels.get(number)
+        if levels is None:
+            whole = frame.planes[number]
+            levels = self._levels[number] = [_rows(whole)[:, : whole.width]]
+        while len(levels) <= times:
+            rows, columns = levels[-1].shape[0] // 2, levels[-1].shape[1] // 2
+            even = levels[-1][: 2 * rows, : 2 * columns]
+            levels.append(self._resized(even, (number, columns, rows), cv2.INTER_AREA))
+        return levels[times]
+
+    def _resized(self, plane: Pixels, key: tuple[int, int, int], how: int) -> Pixels:
+        into = self._scratch.get(key)
+        if into is None:
+            into = self._scratch[key] = np.empty(key[:0:-1], np.uint8)
+        cv2.resize(plane, key[1:], into, interpolation=how)
+        return into
+
+
+def _full_range(limited: Pixels, into: Pixels | None) -> Pixels:
+    """Return limited-range brightness (16..235) as full range, rounded to the nearest."""
+    above = cv2.subtract(limited, 16.0)
+    return np.asarray(cv2.convertScaleAbs(above, into, 255 / 219), np.uint8)
 
 
 @lru_cache(maxsize=64)
@@ -191,26 +230,6 @@ def _halvings(rows: int, columns: int, width: int, height: int) -> tuple[int, in
     if times < 1 or (left > CLOSE and times == 1):
         return 0, cv2.INTER_AREA
     return times, cv2.INTER_LINEAR if left <= CLOSE else cv2.INTER_AREA
-
-
-def _resized(plane: Pixels, width: int, height: int, how: int, held: dict[tuple[int, int], Pixels]) -> Pixels:
-    into = held.get((width, height))
-    if into is None:
-        into = held[width, height] = np.empty((height, width), np.uint8)
-    cv2.resize(plane, (width, height), into, interpolation=how)
-    return into
-
-
-def _half(frame: Any) -> Any:
-    """Return ``frame`` (yuv420p, both sides divisible by four) at half its size: 15 times cheaper than the scaler."""
-    width, height = frame.width // 2, frame.height // 2
-    half = av.VideoFrame(width, height, "yuv420p")
-    half.colorspace, half.color_range = int(_matrix(frame)), int(ColorRange.MPEG)
-    for number, (plane, into) in enumerate(zip(frame.planes, half.planes, strict=True)):
-        columns, rows = (width, height) if number == 0 else (width // 2, height // 2)
-        small = cv2.resize(_rows(plane)[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
-        _rows(into)[:rows, :columns] = small
-    return half
 
 
 def _rows(plane: Any) -> Pixels:

@@ -17,9 +17,9 @@ OUTCOMES = {
     "media_data_missing.mp4": "unreadable", "zero_timescale_audio.mp4": "unreadable",
     "encrypted_segment.ts": "unreadable", "audio_only.mp4": "no-video", "header_only_init_segment.mp4": "no-video",
     "no_duration.webm": (1280, 720, 74), "-starts-with-dash-.mp4": (1, 1, 5), "corrupted_tail.mp4": (1280, 720, 49),
-    "rotated_90.mov": (320, 568, 3), "rotated_180.mov": (568, 320, 3), "rotated_terminal.mp4": (480, 640, 44),
+    "rotated_90.mov": (320, 568, 2), "rotated_180.mov": (568, 320, 2), "rotated_terminal.mp4": (480, 640, 44),
     "non_square_pixels.mp4": (1920, 1080, 46), "undefined_aspect_ratio.mp4": (640, 480, 29),
-    "ten_bit_h264.mp4": (200, 200, 16), "av1_in_mkv.mkv": (640, 360, 125), "no_timescale.mp4": (240, 320, 92),
+    "ten_bit_h264.mp4": (200, 200, 15), "av1_in_mkv.mkv": (640, 360, 63), "no_timescale.mp4": (240, 320, 78),
     "single_hevc_frame.mp4": (640, 480, 1),
 }  # fmt: skip
 """File -> reason, or (display width, display height, pictures that a scan looks at)."""
@@ -36,7 +36,7 @@ def outcome(sandbox: Sandbox, path: Path) -> tuple[object, str]:
     except ClipFailure as failure:
         return failure.reason, failure.detail
     assert len(scan.luma) == len(scan.times) == len(scan.until)
-    assert len(times) == len(rgb) == min(16, len(scan.times))
+    assert min(16, len(scan.times)) <= len(times) == len(rgb) <= 16
     assert (rgb.shape[2] > rgb.shape[1]) == (facts.width > facts.height)
     assert (scan.errors > 0) == (path.name in DAMAGED)
     return (facts.width, facts.height, len(scan.times)), f"{facts.digest} {times}"

@@ -1,0 +1,22 @@
+"""Freed memory that stays with a process which handles pictures all the time, where the C library can be told so."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+KEPT, LARGE = 64 << 20, 16 << 20
+"""Bytes of freed memory that stay with the process, and size from which a buffer is given back at once. Left to
+itself, glibc returns the pictures of each source to the system and gets them back page by page for the next: measured
+770 page faults a clip of 8 s in the decoding child and 800 in its worker, of about 5 microseconds each in a virtual
+machine."""
+
+
+def keep_memory() -> None:
+    """Let freed memory stay with this process for what comes next; does nothing without glibc."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE)
+        mallopt(_M_TRIM_THRESHOLD, KEPT)
