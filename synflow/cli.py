@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +14,7 @@ from typer.main import get_command
 
 from synflow import __version__
 from synflow.commands.arguments import AsJson, ManifestFile, OutFolder, Reuse, RunFolder, Seed, Sets
-from synflow.commands.endings import end_on_sigterm, silence
+from synflow.commands.endings import end_on_sigterm, leave_memory, silence
 from synflow.commands.failures import disk_failure, log_of, misuse, tell
 from synflow.errors import SynflowError
 
@@ -24,9 +22,6 @@ Job: TypeAlias = Callable[[], int]
 """What a command line asks for: parsed, not yet begun, so that its failures are told here and not by typer."""
 
 SIGPIPE_CODE = 128 + signal.SIGPIPE
-
-# At its end the interpreter looks through everything that was loaded for what could be freed: a tenth of a second.
-atexit.register(gc.freeze)
 
 app = typer.Typer(
     name="synflow",
@@ -322,6 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     end_on_sigterm()
+    leave_memory()
     try:
         code = _parsed([one for one in given if one != "--debug"])()
         sys.stdout.flush()

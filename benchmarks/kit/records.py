@@ -17,12 +17,12 @@ from kit.corpus import CACHE, Piece, duration, folder_tag, pictures, pieces, wri
 from kit.edits import KINDS, OTHER, colorful, moves, write_mpeg4
 
 SECONDS = 4.0
-EACH = 12
+EACH = 15
 """Records of each edit of pictures."""
 
 GOOD = 90
 FEWEST_RATE = 12.0
-VERSION = 3
+VERSION = 4
 """Raised when the edits change: the clips are then made anew."""
 
 

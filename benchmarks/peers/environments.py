@@ -50,7 +50,7 @@ TORCH = ("torch==2.13.0",)
 
 ENVIRONMENTS: dict[str, Environment] = {
     "synflow": Environment(
-        "synflow", (("--constraint", str(ROOT / "constraints.txt"), "--editable", str(ROOT)),), "this checkout, no extras"
+        "synflow", (("--constraint", str(ROOT / "constraints.txt"), "--editable", str(ROOT)),), "this checkout"
     ),
     "daft": Environment("Daft 0.7.26", (("daft==0.7.26", "av", "numpy", "pillow"),)),
     "ray-data": Environment(

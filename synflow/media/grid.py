@@ -31,8 +31,8 @@ COLOR_COUNT = 600
 """Most colour thumbnails of a scan."""
 
 LUMA_STEP = 1 / 16.5
-"""Seconds between brightness pictures, at least, unless longer gaps than `LUMA_GAP` come of it: a source of 17 to 20 or
-of 16 pictures a second or fewer keeps all of them that other pictures refer to, one of 24 to 30 every second one."""
+"""Seconds between brightness pictures, at least, unless longer gaps than `LUMA_GAP` come of it: a source of fewer than
+20 pictures a second keeps all of them that other pictures refer to, one of 20 to 33 every second one."""
 
 LUMA_GAP = 0.1
 """Seconds between brightness pictures, at most, where there are enough: spare pictures are taken only to keep to it."""

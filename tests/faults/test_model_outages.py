@@ -233,8 +233,9 @@ def test_a_server_that_dies_mid_run_ends_it_resumably_and_nothing_is_lost(
     told(subprocess.CompletedProcess([], child.returncode, "", said), 3, "synflow resume")
     kept, paid = journalled(run), len(server.lines())
     assert paid > 0 and not (run / "dataset.json").exists()
-    # An answer that was on its way at the moment of the kill may be lost; there are at most as many as in flight.
-    assert paid - 8 <= sum(kept.values()) <= paid
+    # At the moment of the kill an answer may be on its way, and lost, or have arrived before the server noted it; there
+    # are at most as many as in flight.
+    assert abs(paid - sum(kept.values())) <= 8
     server.start()
     done = synflow("resume", str(run))
     assert done.returncode == 0, done.stderr
