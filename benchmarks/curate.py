@@ -5,8 +5,8 @@ of 8 s from a folder of videos (the real clips beside the checkout, else a rende
 re-encoded copy, a torn file and a text file, and runs each pipeline on them, and on four times as many clips, so that
 start-up and the cost of a clip come apart. A second, small set of known edits shows what each finds. All are
 installed once, each in an environment of its own under ``runs/peers``; no peer is without being named. One that cannot
-be installed or ends with an error is listed with that error. With ``--uncut`` the videos are taken as they are, and what
-synflow takes stands beside a bare decode of all their pictures.
+be installed or ends with an error is listed with that error. With ``--uncut`` the videos are taken as they are, and
+what synflow takes stands beside a bare decode of all their pictures.
 """
 
 from __future__ import annotations

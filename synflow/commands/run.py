@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -58,6 +59,8 @@ def _watched(folder: Path, work: Callable[[Listener], RunState]) -> int:
 
     console = people()
     progress = progress_for(console)
+    # What is loaded by now stays: later collections need not look at it.
+    gc.freeze()
     try:
         with progress:
             state = work(progress)

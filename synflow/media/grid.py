@@ -24,7 +24,7 @@ STILL_COUNT = 512
 STILL_BYTES = 256 << 20
 """Most pictures, and most bytes of them, that a scan keeps for stills."""
 
-COLOR_STEP = 0.5
+COLOR_STEP = 1.0
 """Seconds between colour thumbnails, before thinning."""
 
 COLOR_COUNT = 600
