@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"boxes", "positioned"}),
+    frozenset({"blas", "boxes", "positioned"}),
     frozenset({"errors", "ids", "licences", "records", "asks", "claims", "checkpoints"}),
     frozenset({"pictures"}),
     frozenset({"contract", "datafile", "durable", "bucket", "pairs", "answers", "console"}),
@@ -87,6 +87,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "markupsafe": ("synflow/inspect/", "synflow/evaluate/report.py"),
     "pygal": ("synflow/inspect/charts.py", "synflow/train/curriculum.py"),
     "prometheus_client": ("synflow/store/metrics.py",),
+    "threadpoolctl": ("synflow/blas.py",),
     "safetensors": ("synflow/train/",),
     "tokenizers": ("synflow/train/tiny.py",),
     "pyarrow": ("synflow/sources/", "synflow/store/", "synflow/inspect/", "synflow/mining/"),

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from stages.rules.words import BY_SCRIPT, RARE, common, latin, listed, rarity
+from stages.rules.words import BY_SCRIPT, FREQUENT, RARE, common, frequent, latin, listed, rarity
 
 SCRIPTS = {
     "CJK": "zh", "HIRAGANA": "ja", "KATAKANA": "ja", "HANGUL": "ko", "CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar",
@@ -106,9 +106,11 @@ def _other(text: str, homes: Sequence[str], candidates: Sequence[str]) -> str:
     if strange <= 0.5 * len(words) and any(_surely(words, name, tuple(candidates), least) for name in known):
         return ""
     home = max(known, key=lambda name: _likeliness(words, rarity(name)), default="")
-    others = [name for name in candidates if name not in homes]
+    at_home = _likeliness(words, rarity(home))
+    # Of the others only those are read as far as `common` that could be likelier by the margin.
+    others = [name for name in candidates if name not in homes and _at_most(words, name) - at_home >= least]
     best = max(others, key=lambda name: _likeliness(words, common(name)), default="")
-    margin = _likeliness(words, common(best)) - _likeliness(words, rarity(home)) if best else 0
+    margin = _likeliness(words, common(best)) - at_home if best else 0
     if margin >= least and _outvoted(words, home, best):
         return "" if unknown and _guess(text)[0] in unknown else best
     if len(words) >= 4 and strange > 0.5 * len(words):
@@ -132,8 +134,14 @@ def _outvoted(words: Sequence[str], home: str, other: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def _most(word: str, home: str, candidates: tuple[str, ...]) -> int:
     """Return by how many centibels a word is at most likelier in another language than at home."""
-    others = (common(name).get(word, RARE) for name in candidates if name != home)
+    others = (frequent(name).get(word, FREQUENT + 1) for name in candidates if name != home)
     return rarity(home).get(word, RARE) - min(others, default=RARE)
+
+
+def _at_most(words: Sequence[str], language: str) -> int:
+    """Return what `_likeliness` by the words that are `common` in a language cannot be more than."""
+    known = frequent(language)
+    return -sum(known.get(word, FREQUENT + 1) for word in words)
 
 
 def _likeliness(words: Sequence[str], known: Mapping[str, int]) -> int:

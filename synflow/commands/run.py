@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synflow.blas import begin_with_one
 from synflow.commands.output import existing_folder, shell
 from synflow.console import clean, count_of, duration_of, people
 from synflow.errors import Incomplete, Interrupted, UsageError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 def run_manifest(manifest: Path, out: Path | None, sets: Sequence[str], reuse: Path | None = None) -> int:
     """Run a manifest, or continue its unfinished run; return the exit code."""
+    begin_with_one()
     _refuse_url(str(out or ""))
     with (early_lock(out.resolve()) if out is not None else None) or nullcontext() as lock:
         from synflow import run as engine
@@ -46,6 +48,7 @@ def _refuse_url(name: str) -> None:
 
 def resume_run(folder: Path, *, failed_only: bool) -> int:
     """Continue a run; return the exit code."""
+    begin_with_one()
     with early_lock(existing_folder(folder).resolve()) or nullcontext() as lock:
         from synflow import run as engine
 

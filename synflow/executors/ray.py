@@ -20,6 +20,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 
+from synflow.blas import use_all
 from synflow.errors import ServiceDown
 from synflow.executors.contract import Result, Unit
 from synflow.executors.worker import Worker
@@ -96,6 +97,8 @@ class RayExecutor:
         self.dashboard = ""
         if self._own:
             self.dashboard = connect(address, cpus)
+        # Workers are other processes: what the driver settles itself, of all clips at once, may take all CPUs.
+        use_all()
         self.slots = max(1, cpus or int(ray.cluster_resources().get("CPU", 1)))
         self._make = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
         self._idle: list[Any] = []

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 
 from synflow.asks import Embedder, Vlm
+from synflow.blas import hold_to_one
 from synflow.chain import Bound
 from synflow.datafile import portable
 from synflow.durable import append_lines
@@ -35,8 +36,9 @@ class Worker:
     """
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
-        # A worker is one process on one CPU; OpenCV would otherwise start a thread for each that it sees.
+        # A worker is one process on one CPU; libraries would otherwise start a thread for each that they see.
         cv2.setNumThreads(1)
+        hold_to_one()
         keep_memory()
         self.spec = spec
         self.layout = RunLayout(Path(spec["root"]))
