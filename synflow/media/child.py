@@ -22,7 +22,7 @@ import cv2
 from synflow.errors import ClipFailure
 from synflow.media import seccomp, wire
 from synflow.media.decoder import Decoder, Reader, load_decoder
-from synflow.media.heap import keep_memory
+from synflow.media.heap import keep_memory, peak_memory
 from synflow.media.reel import Reel, stacked
 from synflow.media.source import Place, Source
 
@@ -139,7 +139,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, bench: Bench) -> None:
             head, buffers = {"failure": [failure.reason, failure.detail]}, []
         except MemoryError:
             head, buffers = {"failure": ["decode-memory", "more memory asked for than a decoder may have"]}, []
-        head["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        head["peak"] = peak_memory()
         wire.send(replies, head, buffers)
         # Let go before the next source is decoded: its pictures then take the same memory.
         del head, buffers

@@ -80,6 +80,13 @@ def test_the_child_is_kept_and_replaced_when_it_is_gone(video: Path) -> None:
         assert 0 < sandbox.peak < 1 << 30
 
 
+def test_its_peak_is_not_that_of_its_parent(video: Path) -> None:
+    held = np.ones(1 << 26)  # 512 MiB, written to
+    with Sandbox() as sandbox:
+        sandbox.scan(at(video), 96)
+        assert 30 << 20 < sandbox.peak < held.nbytes / 2
+
+
 def test_it_starts_fast_and_sees_no_secret(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "secret")
     with Sandbox() as sandbox:
