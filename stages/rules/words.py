@@ -22,7 +22,7 @@ COMMON = 560
 Latin letters, if all are asked for), and one in a hundred foreign captions of three words less is found."""
 
 FREQUENT = 450
-"""Centibels up to which all lists are read at once (a twelfth of the work): it is enough to tell of nearly all texts at
+"""Centibels up to which all lists are read at once (a tenth of the work): it is enough to tell of nearly all texts at
 home that no other language can be likelier."""
 
 READ = 1 << 13

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -26,8 +27,8 @@ def keep_memory() -> None:
 
 def peak_memory() -> int:
     """Return the most bytes that this process held at a time, since it runs this program."""
-    if sys.platform == "linux":
-        # What getrusage tells of a process begins with what its parent held when it was started.
+    # Where the kernel tells it: what getrusage tells begins with what the parent held when it started this process.
+    with suppress(OSError):
         for line in Path("/proc/self/status").read_bytes().splitlines():
             if line.startswith(b"VmHWM:"):
                 return int(line.split()[1]) << 10
