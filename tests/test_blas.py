@@ -42,16 +42,18 @@ def threads_after(code: str, **chosen: str) -> list[int]:
 @pytest.mark.parametrize(
     ("code", "chosen", "threads"),
     [
-        pytest.param("", {}, CPUS, id="left to itself, one for each CPU"),
         pytest.param(RUN, {}, 1, id="a run"),
         pytest.param(RUN.replace('"run"', '"resume"'), {}, 1, id="a run that goes on"),
         pytest.param(RUN, {VARIABLE: "2"}, 2, id="the choice of the user"),
         pytest.param(RUN, {OTHERS[0]: "2"}, 2, id="the choice of the user for all libraries"),
-        pytest.param(RUN + ALL_AGAIN, {}, CPUS, id="the driver of workers that are other processes"),
+        pytest.param(RUN + ALL_AGAIN, {}, 0, id="the driver of workers that are other processes"),
         pytest.param(RUN + ALL_AGAIN, {VARIABLE: "1"}, 1, id="the same where the user chose one"),
         pytest.param(WORKER, {}, 1, id="a worker"),
         pytest.param(WORKER, {VARIABLE: "2"}, 1, id="a worker, whatever was chosen"),
     ],
 )
 def test_threads_of_linear_algebra(code: str, chosen: dict[str, str], threads: int) -> None:
-    assert set(threads_after(code, **chosen)) == {threads}
+    """Compare with ``threads``; 0 stands for what each library takes where it is left to itself."""
+    left_alone = threads_after("")
+    assert min(left_alone) > 1
+    assert threads_after(code, **chosen) == [threads or own for own in left_alone]
