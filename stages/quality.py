@@ -16,6 +16,7 @@ from synflow.contract import Context, Cut, Drop, Keep, Outcome, Scan, StageConfi
 from synflow.media.bars import find_bars, refine
 from synflow.media.noise import noise
 from synflow.media.picture import blockiness, reduced, sharpness
+from synflow.media.ranks import quantile
 from synflow.media.screens import paper
 from synflow.media.stillness import stillness
 from synflow.media.tone import black_share, colour, exposure
@@ -157,8 +158,8 @@ class Quality:
     def measure(
         self, scan: Scan, looks: npt.NDArray[np.uint8], crop: Crop = WHOLE, codec: str = "h264"
     ) -> dict[str, Measure]:
-        """Return the measures of a clip, of its inner picture where it has bars, over its scan and a few stills."""
-        pictures = [np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8) for rgb in looks]
+        """Return the measures of a clip, of its inner picture where it has bars: of scan and a few stills, as luma."""
+        pictures = list(looks)
         small = [reduced(gray) for gray in pictures]
         # A fade or a flash of black says nothing of how sharp the rest is.
         lit = [k for k, gray in enumerate(small) if cv2.mean(gray)[0] >= 255 * self.config.black_exposure]
@@ -170,7 +171,7 @@ class Quality:
         origin = _origin(crop, pictures[0].shape)
         grid = 1.0 if codec in SMOOTHED else PLAIN_GRID
         values = {
-            "quality.sharpness": float(np.percentile([sharpness(small[k]) for k in lit], 75)),
+            "quality.sharpness": quantile([sharpness(small[k]) for k in lit], 0.75),
             "quality.exposure": light.mean,
             "quality.contrast": light.contrast,
             "quality.highlights": light.highlights,
@@ -183,9 +184,9 @@ class Quality:
             "quality.resting": still.resting,
             "quality.slides": still.slides,
             # A fade shows its blocks in a few pictures of a good clip; heavy compression shows them in all.
-            "quality.blockiness": 1 + grid * (float(np.percentile([blockiness(g, origin) for g in seen], 25)) - 1),
+            "quality.blockiness": 1 + grid * (quantile([blockiness(g, origin) for g in seen], 0.25) - 1),
             "quality.noise": median(noise(gray) for gray in seen[::2]),
-            "quality.combing": float(np.percentile(scan.combing, 75)) if len(scan.combing) else 0.0,
+            "quality.combing": quantile(scan.combing.tolist(), 0.75) if len(scan.combing) else 0.0,
             "quality.text": written.text,
             "quality.text_static": written.static,
             "quality.overlay": written.overlay,

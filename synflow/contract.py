@@ -105,9 +105,9 @@ class Media(Protocol):
         ...
 
     def glance(self, sample: Sample, count: int) -> npt.NDArray[np.uint8]:
-        """Return ``count`` of the pictures of `stills`, evenly spread, as pixels, uint8 ``[count, h, w, 3]``.
+        """Return the brightness of ``count`` of the pictures of `stills`, evenly spread, uint8 ``[count, h, w]``.
 
-        It costs that share of them where nobody asked for all of them before.
+        It costs that share of them, or less, where nobody asked for all of them before.
         """
         ...
 

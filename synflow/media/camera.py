@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from synflow.media.motion import Motion
 from synflow.media.pairs import Pair
+from synflow.media.ranks import medians
 
 STILL = 0.015
 """Widths per second of camera motion (at the edge of the picture) under which an unsteady camera counts as still."""
@@ -67,18 +69,18 @@ def camera_of(motion: Motion) -> dict[str, Any]:
     far = _moves([pair for pair in motion.far if pair.explained >= EXPLAINED])
     if trusted.sum() < len(pairs) / 2:
         # Little but the things that move has structure: the camera is seen where nothing of it moves.
-        stands = float(np.median(np.linalg.norm(near, axis=1))) < STILL
+        stands = median(np.linalg.norm(near, axis=1).tolist()) < STILL
         return _named("still" if stands else "mixed", "", strength)
     near = near[trusted]
     # Medians: one jolt, or one cut that nobody took out, says nothing of what the camera does.
-    speed, drift = np.linalg.norm(near, axis=1), np.median(near, axis=0)
-    total, kept = float(np.median(speed)), float(np.linalg.norm(drift))
+    speed, drift = np.linalg.norm(near, axis=1), medians(near)
+    total, kept = median(speed.tolist()), float(np.linalg.norm(drift))
     if total < STILL:
         return _creeping(motion, strength)
-    gone = float(np.median(np.linalg.norm(far, axis=1))) if len(far) >= 3 else total
+    gone = median(np.linalg.norm(far, axis=1).tolist()) if len(far) >= 3 else total
     if gone < GOES * total or kept < STEADY * total:
         return _named("mixed" if gone >= 2 * GOES * total and len(far) >= 3 else "shake", "", strength)
-    return _steady(drift, np.median(np.abs(near), axis=0), strength)
+    return _steady(drift, medians(np.abs(near)), strength)
 
 
 def _moves(pairs: Sequence[Pair]) -> Moves:
@@ -92,8 +94,8 @@ def _creeping(motion: Motion, strength: float) -> dict[str, Any]:
     if len(seen) < 3 or len(seen) < 0.8 * len(motion.far):
         return _named("still", "", strength)
     moves = _moves(seen)
-    drift, speed = np.median(moves, axis=0), np.median(np.abs(moves), axis=0)
-    way = float(np.linalg.norm(drift)) * float(np.median([p.gap for p in seen]))
+    drift, speed = medians(moves), medians(np.abs(moves))
+    way = float(np.linalg.norm(drift)) * median(p.gap for p in seen)
     alike = float(np.linalg.norm(moves.mean(axis=0))) >= 0.85 * float(np.linalg.norm(moves, axis=1).mean())
     if float(np.linalg.norm(drift)) < CREEP or way < CREEP_WAY or not alike:
         return _named("still", "", strength)

@@ -23,6 +23,7 @@ from synflow.errors import ClipFailure
 from synflow.media import seccomp, wire
 from synflow.media.decoder import Decoder, Reader, load_decoder
 from synflow.media.heap import keep_memory, peak_memory
+from synflow.media.light import luma_of
 from synflow.media.reel import Reel, stacked
 from synflow.media.source import Place, Source
 
@@ -48,7 +49,8 @@ class Bench:
         """
         place = Place(os.fsdecode(request["path"]), request.get("offset"), request.get("size"))
         work: dict[str, Callable[[Place, dict[str, Any]], Reply]] = {
-            "facts": self._facts, "scan": self._scan, "stills": self._stills, "clip": self._clip,
+            "facts": self._facts, "scan": self._scan, "stills": self._stills, "glance": self._glance,
+            "clip": self._clip,
         }  # fmt: skip
         return work[str(request["op"])](place, request)
 
@@ -104,9 +106,16 @@ class Bench:
     def _stills(self, place: Place, request: dict[str, Any]) -> Reply:
         reel = self._wound(place, int(request["short_side"]))
         span = float(request["start"]), float(request["end"])
-        times, pictures = reel.stills(*span, int(request["n"]), request.get("few"))
+        times, pictures = reel.stills(*span, int(request["n"]))
         shape = [len(pictures), *pictures[0].shape]
         return {"times": times, "shape": shape}, [stacked(pictures)]
+
+    def _glance(self, place: Place, request: dict[str, Any]) -> Reply:
+        reel = self._wound(place, int(request["short_side"]))
+        span = float(request["start"]), float(request["end"])
+        _, pictures = reel.stills(*span, int(request["n"]), int(request["few"]))
+        bright = stacked([luma_of(rgb) for rgb in pictures])
+        return {"shape": bright.shape}, [bright]
 
     def _clip(self, place: Place, request: dict[str, Any]) -> Reply:
         reel = self._wound(place, int(request["short_side"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import numpy as np
 
 from synflow.media.film import Cut, Film, spread
@@ -92,7 +94,7 @@ def _is_jump(film: Film, i: int, step: float) -> bool:
     if len(others) < 2:
         return True
     # The second strongest: another cut may be near, but jerky pictures jump again and again.
-    if step < max(RISE * float(np.median(others)), JERK * others[1]):
+    if step < max(RISE * median(others), JERK * others[1]):
         return False
     # In a whip pan the next step is nearly as new; so is it at a cut smeared over two, but there all else is calm.
     beside = _news(film, [j for j in (i - 1, i + 1) if 1 <= j < len(film.times)])

@@ -26,6 +26,11 @@ Mask = npt.NDArray[np.bool_]
 Stack = npt.NDArray[Any]
 
 
+def luma_of(rgb: npt.NDArray[np.uint8]) -> Gray:
+    """Return the brightness of a picture: uint8 ``[h, w]`` of RGB ``[h, w, 3]``."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
 def light_between(one: Stack, other: Stack) -> npt.NDArray[np.float64]:
     """Return gain and offset that give ``other`` the light of ``one``: float64 ``[n, 2]`` for stacks ``[n, ...]``.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from synflow.media.flow import Model
 from synflow.media.light import Gray
 from synflow.media.pairs import JUMP, Eye, Pair
+from synflow.media.ranks import medians, quantile
 from synflow.media.steps import flashes, grain, small_stack, stutter, sudden_changes
 
 PAIRS_PER_SECOND = 1.0
@@ -97,7 +99,7 @@ def measure(times: Times, luma: Gray) -> Motion:
         pairs = tuple(eye.without_overlays(pair) for pair in pairs)
     far = min(FAR, (end - start) / 2, max(NEAR, OVERLAP / max(edge, 1e-6)))
     spread = int(np.clip((end - start) / 1.6, FEWEST_CHANGES, MOST_CHANGES))
-    residual = float(np.median([pair.residual for pair in pairs]))
+    residual = median(pair.residual for pair in pairs)
     if residual >= SURE:
         spread = (spread + 1) // 2
     across = camera * (small.shape[2], small.shape[2], 1, 1)
@@ -107,9 +109,9 @@ def measure(times: Times, luma: Gray) -> Motion:
     return Motion(
         residual=residual,
         moving=float(np.mean([np.count_nonzero(pair.moving) / pair.moving.size for pair in pairs])),
-        changed=float(np.median(shares)),
-        busy=float(np.percentile(shares, 75)),
-        speed=float(np.median([pair.speed for pair in pairs])),
+        changed=median(shares),
+        busy=quantile(shares, 0.75),
+        speed=median(pair.speed for pair in pairs),
         jumps=float(np.mean([pair.unmatched > JUMP for pair in pairs])),
         stutter=stutter(times, small),
         flashes=flashes(times, small),
@@ -124,14 +126,14 @@ def _grain_of(luma: Gray) -> float:
     places = np.unique(np.linspace(0, len(luma) - 2, 5).astype(int))
     found = [grain(luma[k], luma[k + 1]) for k in places]
     real = [value for value in found if value > 0]
-    return float(np.median(real)) if real else 0.0
+    return median(real) if real else 0.0
 
 
 def _usual(pairs: Sequence[Pair]) -> tuple[float, Model]:
     """Return the speed of the edge of the picture (widths per second) and the usual camera motion per second."""
     moves = np.array([[*pair.shift, pair.zoom, pair.roll] for pair in pairs])
-    edge = float(np.median(np.linalg.norm(moves * (1, 1, 0.5, 0.5), axis=1)))
-    return edge, np.median(moves, axis=0)
+    edge = median(np.linalg.norm(moves * (1, 1, 0.5, 0.5), axis=1).tolist())
+    return edge, medians(moves)
 
 
 def _pairs_of(times: Times, gap: float, count: int) -> list[tuple[int, int]]:

@@ -218,8 +218,7 @@ class Halves:
 
 def _full_range(limited: Pixels, into: Pixels | None) -> Pixels:
     """Return limited-range brightness (16..235) as full range, rounded to the nearest."""
-    above = cv2.subtract(limited, 16.0)
-    return np.asarray(cv2.convertScaleAbs(above, into, 255 / 219), np.uint8)
+    return np.asarray(cv2.addWeighted(limited, 255 / 219, limited, 0.0, -16 * 255 / 219, into), np.uint8)
 
 
 @lru_cache(maxsize=64)

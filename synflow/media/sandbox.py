@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from synflow.errors import ClipFailure, Interrupted, ServiceDown, UsageError
 from synflow.media import wire
+from synflow.media.affinity import Together
 from synflow.pictures import Scan
 from synflow.records import Crop, Facts, Location
 
@@ -33,6 +34,9 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIR
 
 PIPE = 1 << 20
 """Bytes that a pipe from a child may hold: with the usual 64 KiB, both sides wake 16 times as often."""
+
+PATIENCE = 1.0
+"""Seconds that a child works on the CPU of the thread that waits for it; then on any."""
 
 MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory", "malloc")
 
@@ -94,18 +98,25 @@ class Sandbox:
         )
 
     def stills(
-        self, location: Location, start: float, end: float, n: int, short_side: int, few: int | None = None
+        self, location: Location, start: float, end: float, n: int, short_side: int
     ) -> tuple[list[float], npt.NDArray[np.uint8]]:
         """Return times and RGB pictures (``[n, h, w, 3]``) of up to ``n`` stills of ``[start, end)`` seconds.
 
-        Of them, only ``few`` are returned where that is asked for, evenly spread.
         The result is the same whether the child still holds the scan of the source or must seek; see
         `synflow.media.grid`.
         """
         head, buffers = self._ask(
-            location, {"op": "stills", "start": start, "end": end, "n": n, "few": few, "short_side": short_side}
+            location, {"op": "stills", "start": start, "end": end, "n": n, "short_side": short_side}
         )
         return head["times"], buffers[0].reshape(head["shape"])
+
+    def glance(
+        self, location: Location, start: float, end: float, n: int, short_side: int, few: int
+    ) -> npt.NDArray[np.uint8]:
+        """Return the brightness (``[few, h, w]``) of ``few`` of the pictures of `stills`, evenly spread."""
+        span = {"start": start, "end": end, "short_side": short_side}
+        head, buffers = self._ask(location, {"op": "glance", **span, "n": n, "few": few})
+        return buffers[0].reshape(head["shape"])
 
     def clip(self, location: Location, start: float, end: float, short_side: int, crop: Crop | None = None) -> bytes:
         """Return ``[start, end)`` seconds as H.264 in mp4; the bytes depend on the source, span and crop alone."""
@@ -264,19 +275,20 @@ class Sandbox:
         """
         assert child.stdin is not None
         limit = time.monotonic() + seconds
-        if request is not None:
+        with Together(child.pid) as turn:
+            if request is not None:
+                try:
+                    child.stdin.write(wire.message(request))
+                except BrokenPipeError:
+                    raise _Died("the decoder closed its input") from None
             try:
-                child.stdin.write(wire.message(request))
-            except BrokenPipeError:
-                raise _Died("the decoder closed its input") from None
-        try:
-            prefix = self._read(child, wire.PREFIX.size, limit)
-            head = wire.parse_head(self._read(child, wire.head_of(prefix.tobytes()), limit).tobytes())
-        except wire.Garbled as error:
-            raise _Died(f"the decoder sent no message: {error}") from None
-        return head, [self._read(child, size, limit) for size in head.get("buffers", [])]
+                prefix = self._read(child, wire.PREFIX.size, limit, turn)
+                head = wire.parse_head(self._read(child, wire.head_of(prefix.tobytes()), limit, turn).tobytes())
+            except wire.Garbled as error:
+                raise _Died(f"the decoder sent no message: {error}") from None
+            return head, [self._read(child, size, limit, turn) for size in head.get("buffers", [])]
 
-    def _read(self, child: subprocess.Popen[bytes], size: int, limit: float) -> Bytes:
+    def _read(self, child: subprocess.Popen[bytes], size: int, limit: float, turn: Together) -> Bytes:
         """Return the next ``size`` bytes of the answer, emptying standard error meanwhile."""
         assert child.stdout is not None
         assert child.stderr is not None
@@ -289,7 +301,10 @@ class Sandbox:
                 left = limit - time.monotonic()
                 if left <= 0:
                     raise TimeoutError
-                for key, _ in ready.select(left):
+                found = ready.select(min(left, PATIENCE))
+                if not found:
+                    turn.part()
+                for key, _ in found:
                     if key.fileobj is child.stderr:
                         if not self._drain(child):
                             ready.unregister(child.stderr)

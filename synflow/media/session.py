@@ -15,6 +15,7 @@ from synflow.asks import Picture
 from synflow.errors import ClipFailure
 from synflow.ids import digest, digest_of_frames
 from synflow.media.grid import thinned
+from synflow.media.light import luma_of
 from synflow.media.sandbox import Sandbox
 from synflow.pictures import Scan, Stills
 from synflow.records import Crop, Facts, Location, Sample
@@ -127,19 +128,19 @@ class MediaSession:
         return held if held is not None else self._stills.put(key, self._decoded(sample, start, end))
 
     def glance(self, sample: Sample, count: int) -> npt.NDArray[np.uint8]:
-        """Return ``count`` of the pictures of `stills`, evenly spread, as pixels, uint8 ``[count, h, w, 3]``."""
+        """Return the brightness of ``count`` of the pictures of `stills`, evenly spread, uint8 ``[count, h, w]``."""
         start, end = self._span(sample)
         key = (sample.record_id, repr(start), repr(end), repr(None))
         if self._stores or sample.frames_object or key in self._stills or (*key[:3], repr(sample.crop)) in self._stills:
             rgb = self.stills(sample).rgb
-            return rgb[thinned(len(rgb), count)]
+            return np.stack([luma_of(rgb[place]) for place in thinned(len(rgb), count)])
         self.looks += 1
         self.decoded.add(sample.record_id)
         location = self._location(sample.record_id)
-        _, rgb = self._guarded(
-            key, lambda: self._sandbox.stills(location, start, end, self._count, self._short_side, count)
+        bright = self._guarded(
+            key, lambda: self._sandbox.glance(location, start, end, self._count, self._short_side, count)
         )
-        return inner_of(rgb, sample.crop) if sample.crop else rgb
+        return inner_of(bright, sample.crop) if sample.crop else bright
 
     def _decoded(self, sample: Sample, start: float, end: float) -> Encoded:
         """Return the stills of a span from the source, without the bars of ``sample``."""
@@ -219,10 +220,10 @@ class Encoded(Stills):
         return digest_of_frames(picture.digest for picture in self.pictures)
 
 
-def inner_of(rgb: npt.NDArray[np.uint8], crop: Crop) -> npt.NDArray[np.uint8]:
-    """Return pictures (uint8 ``[n, h, w, 3]``) without what lies outside ``crop``."""
-    rows, columns = crop.box(*rgb.shape[1:3])
-    return np.ascontiguousarray(rgb[:, rows, columns])
+def inner_of(pictures: npt.NDArray[np.uint8], crop: Crop) -> npt.NDArray[np.uint8]:
+    """Return pictures (uint8 ``[n, h, w, 3]`` or ``[n, h, w]``) without what lies outside ``crop``."""
+    rows, columns = crop.box(*pictures.shape[1:3])
+    return np.ascontiguousarray(pictures[:, rows, columns])
 
 
 def _jpeg(time: float, rgb: npt.NDArray[np.uint8], quality: int) -> Picture:

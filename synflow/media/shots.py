@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import numpy as np
 
 from synflow.media.film import Cut, Film, Gray, Times
@@ -49,7 +51,7 @@ def division(film: Film, start: float, end: float, parts: int, longest: float) -
     """
     even = (end - start) / parts
     inside = (film.times[1:] > start) & (film.times[1:] < end)
-    usual = float(np.median(film.change[inside])) if inside.any() else 0.0
+    usual = median(film.change[inside].tolist()) if inside.any() else 0.0
     marks: list[float] = []
     for k in range(1, parts):
         middle, before = start + k * even, marks[-1] if marks else start

@@ -8,6 +8,7 @@ from motion. Pictures are looked at as small as 80 pixels, with brightness and c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 
 import cv2
 import numpy as np
@@ -192,7 +193,7 @@ def stutter(times: Times, small: Gray) -> float:
     apart = levels_of(np.asarray(cv2.absdiff(rows[1:], rows[:-1]), np.uint8))
     gaps = np.diff(times)
     moving = apart > 0.3
-    usual = float(np.median(apart[moving])) if moving.any() else 0.0
+    usual = median(apart[moving].tolist()) if moving.any() else 0.0
     if moving.mean() < 0.4 or moving.all():
         return 0.0
     held, jumps = 0.0, 0

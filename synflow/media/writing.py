@@ -140,15 +140,16 @@ def standing(luma: Gray) -> float:
     some = luma[np.linspace(0, len(luma) - 1, PICTURES).astype(int)]
     height, width = some.shape[1:]
     # Pictures as rows: one call then does all of them. What wraps around from row to row lies outside of `inner`.
-    rows, inner = some.reshape(PICTURES, -1).astype(np.float32), (slice(1, -1), slice(1, -1))
+    rows = some.reshape(PICTURES, -1)
+    sums = cv2.reduce(rows, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0]
     edges, stays = np.zeros((height - 2, width - 2), bool), np.zeros((height - 2, width - 2), bool)
     for gap in (2, 2 * width):
-        step = rows[:, gap:] - rows[:, :-gap]
-        around = (gap // 2, gap - gap // 2)
-        total, squares = (
-            np.pad(cv2.reduce(step, 0, how)[0], around).reshape(height, width)[inner]
-            for how in (cv2.REDUCE_SUM, cv2.REDUCE_SUM2)
-        )
+        # The sum of the steps is the step of the sums; their squares need no sign, so that bytes hold them. All are
+        # whole numbers that single precision holds.
+        squares = np.zeros(rows.shape[1] - gap, np.float32)
+        for step in cv2.absdiff(rows[:, gap:], rows[:, :-gap]):
+            cv2.accumulateSquare(step, squares)
+        total, squares = (_inner(values, gap, some.shape[1:]) for values in (sums[gap:] - sums[:-gap], squares))
         mean = np.abs(total) / PICTURES
         deviation = np.sqrt(np.maximum(0, squares / PICTURES - mean**2))
         stays |= (mean > EDGE) & (mean > CONSTANT * deviation)
@@ -163,12 +164,19 @@ def standing(luma: Gray) -> float:
     return share if share <= MOST else 0.0
 
 
+def _inner(values: npt.NDArray[np.float32], gap: int, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Return the inner part of a picture of ``shape``, from what was found between pixels ``gap`` apart."""
+    whole = np.zeros(shape, np.float32)
+    whole.ravel()[gap // 2 : gap // 2 + len(values)] = values
+    return whole[1:-1, 1:-1]
+
+
 def _scene_moves(stays: Mask, edges: Mask) -> bool:
     """Tell whether the edges pass in most parts of the picture."""
     counts, staying = _in_tiles(edges), _in_tiles(stays)
     told = counts >= TILE_EDGES
     found = staying[told] / counts[told]
-    return len(found) >= TILE_COUNT and float(np.median(found)) <= STANDING
+    return len(found) >= TILE_COUNT and median(found.tolist()) <= STANDING
 
 
 def _in_tiles(mask: Mask) -> npt.NDArray[np.int32]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from synflow.asks import Embedder, Picture, Vlm
 from synflow.contract import Prompt, Scan, Stills
 from synflow.ids import digest, digest_of_frames, rng_of
+from synflow.media.light import luma_of
 from synflow.media.spans import clip_of
 from synflow.records import Caption, Facts, Sample, Source
 
@@ -146,4 +147,4 @@ class Films:
 
     def glance(self, sample: Sample, count: int) -> Gray:
         rgb = self.stills(sample).rgb
-        return rgb[np.unique(np.linspace(0, len(rgb) - 1, count).astype(int))]
+        return np.stack([luma_of(rgb[k]) for k in np.unique(np.linspace(0, len(rgb) - 1, count).astype(int))])
